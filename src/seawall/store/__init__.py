@@ -1,0 +1,1 @@
+"""Where readings, devices, refusals, events and users are kept."""

@@ -1,0 +1,136 @@
+"""The contract that every store driver keeps, judged by one suite.
+
+All calls are synchronous, blocking and safe to make from several threads;
+edges that must not block put them on a thread. Every method raises
+`StoreError` (or `StoreFullError`) when the engine fails, and has then changed
+nothing. Times are UTC milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from seawall.model.device import Device
+from seawall.model.event import Event
+from seawall.model.history import Bucket, DeviceActivity, ReadingQuery
+from seawall.model.reading import Batch, Reading, Reason, Refusal, ReplayWindow
+from seawall.model.user import Session, User
+
+
+class ReadingStore(Protocol):
+    """Readings, replay windows and refusals."""
+
+    def append(self, batch: Batch) -> int:
+        """Commit a batch durably: it survives a power cut once this returns.
+
+        A reading whose (device, boot, seq) is there already is no error and no
+        second row.
+
+        Returns:
+            How many readings were new.
+        """
+
+    def windows(self) -> list[ReplayWindow]:
+        """Return every replay window that is kept, in no order."""
+
+    def readings(self, query: ReadingQuery) -> Iterator[Reading]:
+        """Yield readings by time of measurement, then boot and seq."""
+
+    def buckets(
+        self, device_id: str, metric: str, since_ms: int, until_ms: int, count: int
+    ) -> list[Bucket]:
+        """Return one metric's history in at most ``count`` equal spans; empty spans are left out."""
+
+    def metrics(self, device_id: str) -> list[str]:
+        """Return the names of the metrics that a device has sent lately, sorted."""
+
+    def activity(self, device_ids: Sequence[str] | None = None) -> list[DeviceActivity]:
+        """Return counts and the newest reading of the devices (all, by default), sorted by id."""
+
+    def refusals(
+        self,
+        *,
+        device_id: str | None = None,
+        reason: Reason | None = None,
+        last: int | None = None,
+        after: int = 0,
+    ) -> list[tuple[int, Refusal]]:
+        """Return refusals, oldest first, each with its number; ``after`` leaves out up to a number.
+
+        With ``last``, only that many, the newest.
+        """
+
+    def refusal_counts(self) -> dict[Reason, int]:
+        """Return how many were refused since the store was made, by reason (never trimmed)."""
+
+
+class DeviceStore(Protocol):
+    """The registry."""
+
+    def put_device(self, device: Device, event: Event) -> None:
+        """Add or replace a device, and log the event, in one transaction."""
+
+    def add_device(self, device: Device, event: Event) -> None:
+        """Add a device; ConflictError if the id is taken, by a revoked one too."""
+
+    def device(self, device_id: str) -> Device | None:
+        """Return one device."""
+
+    def devices(self) -> list[Device]:
+        """Return all devices, sorted by id."""
+
+    def registry_revision(self) -> int:
+        """Return a number that grows with every change of the registry, by any process."""
+
+
+class EventStore(Protocol):
+    """The log of events."""
+
+    def log(self, events: Iterable[Event]) -> None:
+        """Append events."""
+
+    def events(self, *, subject: str | None = None, last: int = 100) -> list[Event]:
+        """Return the newest events, oldest first."""
+
+
+class UserStore(Protocol):
+    """Users and their sessions."""
+
+    def put_user(self, user: User) -> None:
+        """Add or replace a user; replacing ends all sessions of that user."""
+
+    def user(self, name: str) -> User | None:
+        """Return one user."""
+
+    def users(self) -> list[User]:
+        """Return all users, sorted by name."""
+
+    def put_session(self, session: Session) -> None:
+        """Add a session."""
+
+    def session(self, token_sha256: str, now_ms: int) -> Session | None:
+        """Return a session that has not expired."""
+
+    def end_session(self, token_sha256: str) -> None:
+        """Forget a session; no error if there is none."""
+
+
+class CommandStore(Protocol):
+    """Numbers of signed commands."""
+
+    def next_command_number(self, device_id: str, at_least: int) -> int:
+        """Return a number greater than every one returned before for this device.
+
+        Durable before it returns; at least ``at_least``.
+        """
+
+
+class Store(ReadingStore, DeviceStore, EventStore, UserStore, CommandStore, Protocol):
+    """All of it, and its life."""
+
+    def check(self) -> None:
+        """Raise StoreError unless the store can be read and written now."""
+
+    def close(self) -> None:
+        """Release everything; further calls raise StoreError."""
