@@ -1,1 +1,1 @@
-""""""
+"""The ten weaknesses, checked with evidence and a fix."""

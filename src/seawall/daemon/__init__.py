@@ -1,1 +1,1 @@
-""""""
+"""Settings, wiring and the running service."""

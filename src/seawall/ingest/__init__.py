@@ -1,1 +1,1 @@
-""""""
+"""Verify, refuse replays, batch, commit, acknowledge: in this order."""

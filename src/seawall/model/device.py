@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 
 
-class Board(str, Enum):
+class Board(StrEnum):
     """Kinds of board that a bundle can be made for."""
 
     UNIX = "unix"
@@ -20,7 +20,7 @@ class Board(str, Enum):
         return self is not Board.ESP8266
 
 
-class DeviceStatus(str, Enum):
+class DeviceStatus(StrEnum):
     """Whether a device may connect and publish."""
 
     ACTIVE = "active"
@@ -28,14 +28,14 @@ class DeviceStatus(str, Enum):
     REVOKED = "revoked"
 
 
-class Profile(str, Enum):
+class Profile(StrEnum):
     """How a device signs its payloads; never guessed from a message."""
 
     SEAWALL_1 = "seawall/1"
     PLAIN = "plain"
 
 
-class Trust(str, Enum):
+class Trust(StrEnum):
     """How a device authenticates the server."""
 
     CA = "ca"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 RESERVED_MEMBERS: Final = frozenset({"boot", "seq", "ts", "sig"})
@@ -49,7 +49,7 @@ class Reading(NamedTuple):
         }
 
 
-class Reason(str, Enum):
+class Reason(StrEnum):
     """Why a message was refused. The values are stable and documented."""
 
     BAD_SIGNATURE = "bad-signature"

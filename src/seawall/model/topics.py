@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from seawall.model.ids import is_device_id
 
 
-class Channel(str, Enum):
+class Channel(StrEnum):
     """The last level of a device's topic."""
 
     READINGS = "readings"

@@ -1,1 +1,1 @@
-""""""
+"""What people and programs can order: one file per verb."""

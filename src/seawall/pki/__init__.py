@@ -1,1 +1,1 @@
-""""""
+"""The certificate authority, keys, pins and revocation."""

@@ -40,7 +40,7 @@ class ReadingStore(Protocol):
     def buckets(
         self, device_id: str, metric: str, since_ms: int, until_ms: int, count: int
     ) -> list[Bucket]:
-        """Return one metric's history in at most ``count`` equal spans; empty spans are left out."""
+        """Return one metric in at most ``count`` equal spans of time; empty ones are left out."""
 
     def metrics(self, device_id: str) -> list[str]:
         """Return the names of the metrics that a device has sent lately, sorted."""

@@ -1,1 +1,1 @@
-""""""
+"""Public fakes, contract suites and the fleet simulator."""

@@ -1,1 +1,1 @@
-""""""
+"""Signed releases and roll-outs."""

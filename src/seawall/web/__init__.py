@@ -1,1 +1,1 @@
-""""""
+"""Pages, HTTP API and live events."""

@@ -1,1 +1,1 @@
-""""""
+"""Bytes to model and back: pure, total, fuzzed."""

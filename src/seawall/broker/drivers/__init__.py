@@ -1,1 +1,1 @@
-""""""
+"""Broker drivers."""

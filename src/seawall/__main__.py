@@ -1,0 +1,5 @@
+"""Run `python -m seawall`."""
+
+from seawall.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""All wiring: the one module that names drivers."""
