@@ -1,0 +1,172 @@
+"""What all tests share: no skips, a clean environment, free ports, waiting for events."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Generator
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import hypothesis
+import pytest
+
+T = TypeVar("T")
+
+REPOSITORY: Final = Path(__file__).resolve().parent.parent
+POLL_S: Final = 0.02
+
+# A slow machine is no failing property; a failing one can be run again from what is printed.
+hypothesis.settings.register_profile(
+    "seawall",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("seawall")
+
+
+# A missing component is a failure, never a skip
+
+
+def _fail_if_skipped(report: Any) -> Any:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"a test must not be skipped, a missing component is a failure: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Turn a skipped test into a failed one."""
+    return _fail_if_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Turn a skipped module into a failed one."""
+    return _fail_if_skipped((yield))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share real programs on one worker (`pytest -n N --dist loadgroup`)."""
+    for item in items:
+        if item.get_closest_marker("xdist_group"):
+            continue
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+        elif item.get_closest_marker("system"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees, or writes to, an installation or settings of the person who runs it."""
+    for name in [name for name in os.environ if name.startswith("SEAWALL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg-data"))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run `pytest.mark.anyio` tests on asyncio, the loop that the daemon runs on."""
+    return "asyncio"
+
+
+# Places and ports
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Return a function that returns a TCP port on 127.0.0.1 which nobody uses now.
+
+    Prefer to bind port 0; this is for programs that want to be told a number.
+    """
+    given: set[int] = set()
+
+    def pick() -> int:
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = int(probe.getsockname()[1])
+            if port not in given:
+                given.add(port)
+                return port
+
+    return pick
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Return a function that finds a real program, and fails the test if it is missing."""
+    search = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+    beside = str(Path(sys.executable).parent)
+
+    def find(name: str) -> str:
+        path = shutil.which(name, path=search) or shutil.which(name, path=beside)
+        if path is None:
+            pytest.fail(f"{name} is not installed: ./run test installs it as root, or says how")
+        return path
+
+    return find
+
+
+# Waiting for events instead of sleeping
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., Any]:
+    """Return a function that waits for a predicate: ``wait_until(predicate, timeout_s=10)``.
+
+    It polls until the predicate returns something true, and returns that;
+    past ``timeout_s`` the test fails, naming ``what`` it waited for.
+    """
+
+    def wait(predicate: Callable[[], T], timeout_s: float = 10.0, what: str = "") -> T:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            if answer := predicate():
+                return answer
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited {timeout_s} s in vain for {what or _source(predicate)}")
+            time.sleep(POLL_S)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., Awaitable[Any]]:
+    """Return `wait_until` as a coroutine function; the predicate may be one as well."""
+
+    async def wait(predicate: Callable[[], Any], timeout_s: float = 10.0, what: str = "") -> Any:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            answer = predicate()
+            if inspect.isawaitable(answer):
+                answer = await answer
+            if answer:
+                return answer
+            if time.monotonic() > deadline:
+                pytest.fail(f"waited {timeout_s} s in vain for {what or _source(predicate)}")
+            await asyncio.sleep(POLL_S)
+
+    return wait
+
+
+def _source(predicate: Callable[..., Any]) -> str:
+    try:
+        return inspect.getsource(predicate).strip()
+    except OSError:
+        return repr(predicate)
