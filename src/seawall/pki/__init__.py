@@ -1,1 +1,1 @@
-"""The certificate authority, keys, pins and revocation."""
+"""The installation's own certificate authority: keys, certificates, pins and TLS contexts."""
