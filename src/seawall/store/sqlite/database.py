@@ -1,0 +1,184 @@
+"""The database file: one connection that writes, a pool of those that read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from seawall.errors import StoreError
+from seawall.store.sqlite.failures import told
+from seawall.store.sqlite.schema import migrate
+
+_BUSY_TIMEOUT_S: Final = 30.0
+_CHECKPOINT_PAGES: Final = 4000
+"""The WAL is folded in after 16 MB: the more batches share a page, the fewer writes it costs."""
+_WAL_LIMIT_BYTES: Final = 64 << 20
+
+
+class Database:
+    """Connections to one file, for many threads and beside other processes.
+
+    Writers of all processes queue at ``BEGIN IMMEDIATE``; readers see the last
+    commit and never wait (write-ahead log, https://www.sqlite.org/wal.html).
+
+    Args:
+        path: The file.
+        create: Make the file if it is not there.
+
+    Raises:
+        StoreError: if it cannot be opened, or is not ours.
+    """
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        self.path = path
+        self.undone = 0
+        """How many transactions were rolled back; what was learnt in one is void."""
+        self._lock = threading.Lock()
+        self._closed = False
+        self._readers: deque[sqlite3.Connection] = deque()
+        _prepare_file(path, create)
+        try:
+            self._writer = self._connect()
+            try:
+                migrate(self._writer, path)
+                _use_wal(self._writer)
+            except BaseException:
+                self._writer.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise told(error, path) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Hold the write lock; commit durably at the end, or undo everything.
+
+        Raises:
+            StoreError: if the engine fails; nothing was changed then.
+        """
+        with self._lock:
+            if self._closed:
+                raise self._closed_error()
+            db = self._writer
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                yield db
+                db.execute("COMMIT")
+            except BaseException as error:
+                self._undo()
+                if isinstance(error, sqlite3.Error | OSError):
+                    raise told(error, self.path) from error
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that only reads.
+
+        Raises:
+            StoreError: if the engine fails.
+        """
+        try:
+            db = self._readers.pop()
+        except IndexError:
+            db = None
+        try:
+            if self._closed:
+                raise self._closed_error()
+            if db is None:
+                db = self._connect()
+                db.execute("PRAGMA query_only = ON")
+            yield db
+        except (sqlite3.Error, OSError) as error:
+            raise told(error, self.path) from error
+        finally:
+            if db is not None:
+                self._give_back(db)
+
+    def close(self) -> None:
+        """Close every connection that is not in use; the others close when they are given back."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            while self._readers:
+                self._readers.pop().close()
+            self._writer.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        db.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+        db.execute("PRAGMA temp_store = MEMORY")
+        return db
+
+    def _give_back(self, db: sqlite3.Connection) -> None:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        if self._closed:
+            db.close()
+        else:
+            self._readers.append(db)
+
+    def _undo(self) -> None:
+        """Roll back, with a fresh connection if this one is beyond it."""
+        self.undone += 1
+        try:
+            if self._writer.in_transaction:  # a full disk has SQLite roll back by itself
+                self._writer.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._writer.close()
+            self._writer = self._connect()
+
+    def _closed_error(self) -> StoreError:
+        return StoreError(f"the store on {self.path} is closed", reference="store-closed")
+
+
+def _prepare_file(path: Path, create: bool) -> None:
+    """See that the file is there, plain, and open to its owner only.
+
+    SQLite gives -wal and -shm the mode of the database itself.
+    """
+    if path.is_dir():
+        raise StoreError(
+            f"{path} is a directory, not a database",
+            reference="store-unwritable",
+            hint="name the file, such as STATE/seawall.db",
+        )
+    try:
+        if create:
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        elif not path.exists():
+            raise StoreError(
+                f"there is no database {path}",
+                reference="store-missing",
+                hint="'seawall init' makes one",
+            )
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise told(error, path) from error
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; no busy handler waits for that, so wait here."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

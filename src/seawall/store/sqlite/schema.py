@@ -1,0 +1,110 @@
+"""The schema, as numbered steps forward.
+
+A released step is never edited: a database of any released version is brought
+forward by the steps it lacks. The number of steps taken stands in the file's
+``user_version``; ``application_id`` says that the file is ours.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from seawall.errors import StoreError
+
+APPLICATION_ID: Final = 0x5377616C
+"""``Swal``, at byte 68 of the file (SQLite file format, section 1.3)."""
+
+Step = tuple[str, ...]
+
+STEPS: Final[tuple[Step, ...]] = (
+    (
+        "CREATE TABLE fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "INSERT INTO fact VALUES ('registry-revision', 0), ('checked', 0)",
+        # Readings name their device by a small number: it halves their keys.
+        "CREATE TABLE sender (number INTEGER PRIMARY KEY, device_id TEXT NOT NULL UNIQUE,"
+        " readings INTEGER NOT NULL DEFAULT 0, refusals INTEGER NOT NULL DEFAULT 0) STRICT",
+        "CREATE TABLE reading (sender INTEGER NOT NULL REFERENCES sender, ts INTEGER NOT NULL,"
+        " boot INTEGER NOT NULL, seq INTEGER NOT NULL, received INTEGER NOT NULL,"
+        " body BLOB NOT NULL, PRIMARY KEY (sender, ts, boot, seq)) STRICT, WITHOUT ROWID",
+        "CREATE UNIQUE INDEX reading_identity ON reading (sender, boot, seq)",
+        "CREATE TABLE replay_window (sender INTEGER NOT NULL REFERENCES sender,"
+        " boot INTEGER NOT NULL, top INTEGER NOT NULL, seen BLOB NOT NULL,"
+        " PRIMARY KEY (sender, boot)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE refusal (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,"
+        " reason TEXT NOT NULL, device_id TEXT, topic TEXT NOT NULL, detail TEXT NOT NULL,"
+        " payload BLOB NOT NULL, payload_bytes INTEGER NOT NULL, peer TEXT NOT NULL) STRICT",
+        "CREATE TABLE refusal_count (reason TEXT PRIMARY KEY, refusals INTEGER NOT NULL)"
+        " STRICT, WITHOUT ROWID",
+        "CREATE TABLE device (device_id TEXT PRIMARY KEY, facts TEXT NOT NULL)"
+        " STRICT, WITHOUT ROWID",
+        "CREATE TABLE event (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,"
+        " kind TEXT NOT NULL, subject TEXT NOT NULL, actor TEXT NOT NULL, detail TEXT NOT NULL)"
+        " STRICT",
+        "CREATE INDEX event_subject ON event (subject, number)",
+        "CREATE TABLE user (name TEXT PRIMARY KEY, role TEXT NOT NULL,"
+        " password_hash TEXT NOT NULL, added INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE TABLE session (token_sha256 TEXT PRIMARY KEY,"
+        " user_name TEXT NOT NULL REFERENCES user (name), kind TEXT NOT NULL,"
+        " csrf TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT NULL)"
+        " STRICT, WITHOUT ROWID",
+        "CREATE INDEX session_user ON session (user_name)",
+        "CREATE TABLE command_number (device_id TEXT PRIMARY KEY, number INTEGER NOT NULL)"
+        " STRICT, WITHOUT ROWID",
+    ),
+)
+
+
+def migrate(db: sqlite3.Connection, path: Path, steps: tuple[Step, ...] = STEPS) -> None:
+    """Bring a database forward to the newest schema, in one transaction.
+
+    Args:
+        db: A connection in autocommit mode.
+        path: Of its file, for errors.
+        steps: The steps there are.
+
+    Raises:
+        StoreError: if the file belongs to another program (``store-foreign``) or
+            to a newer Seawall (``store-newer``).
+    """
+    if _version(db, path, steps) == len(steps):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Asked again under the lock: another process may have just done it.
+        for step in steps[_version(db, path, steps) :]:
+            for statement in step:
+                db.execute(statement)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {len(steps)}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _version(db: sqlite3.Connection, path: Path, steps: tuple[Step, ...]) -> int:
+    """Return how many steps the database has taken.
+
+    Raises:
+        StoreError: if the file is not ours, or ahead of us.
+    """
+    (application_id,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application_id != APPLICATION_ID and (tables or application_id or version):
+        raise StoreError(
+            f"{path} is a SQLite database of another program",
+            reference="store-foreign",
+            hint="name the state directory that 'seawall init' made",
+        )
+    if version > len(steps):
+        raise StoreError(
+            f"{path} was written by a newer Seawall: its schema is {version},"
+            f" this one knows {len(steps)}",
+            reference="store-newer",
+            hint="use the newer Seawall, or restore the backup taken before it",
+        )
+    return int(version)
