@@ -1,1 +1,1 @@
-"""What goes onto a board, and how a device lives in the registry."""
+"""Devices: their life, their sensors, and the folder that goes onto a board."""

@@ -1,0 +1,161 @@
+"""What goes onto a board: configuration, keys, certificates and the agent. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from seawall.devices.sensors import sensor_configurations
+from seawall.errors import ConfigurationError
+from seawall.model.device import Board, Device, Trust
+
+FORMAT: Final = 1
+KEEPALIVE_S: Final = 30
+OUTBOX_READINGS: Final = 500
+NTP_SERVERS: Final = ("pool.ntp.org",)
+CONFIG_NAME: Final = "config.json"
+
+_WPA_PASSWORD_CHARS: Final = range(8, 64)
+_SSID_BYTES: Final = range(1, 33)
+
+
+@dataclass(frozen=True, slots=True)
+class Wifi:
+    """A network that the board joins. An empty password: an open one."""
+
+    ssid: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where the device finds the broker, and what it may believe.
+
+    Attributes:
+        host: Name or address to connect to.
+        port: TCP port.
+        server_name: Name that the server's certificate must hold.
+        ack: What tells that a reading is stored: ``puback`` or ``stored``.
+        pins: SHA-256 of the server's current and next certificate.
+    """
+
+    host: str
+    port: int
+    server_name: str
+    ack: Literal["puback", "stored"]
+    pins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A device's secrets and certificates: ``ca.der``, ``cert.der``, ``key.der``, ``hmac.key``."""
+
+    ca_der: bytes
+    cert_der: bytes
+    key_der: bytes
+    hmac_key: bytes
+
+
+def check_board(board: Board) -> None:
+    """Check that this version makes bundles for a board.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    if not board.verifies_server:
+        raise ConfigurationError(
+            f"this version makes no bundle for the {board.value}: its stock firmware speaks TLS "
+            "with RSA keys only, and this version has no listener with an RSA key",
+            reference="no-rsa-listener",
+            hint="the device stays in the registry, labelled; an esp32 or rp2 board works today",
+        )
+
+
+def check_wifi(wifi: Wifi) -> None:
+    """Check a network's name and password against IEEE 802.11 and WPA2.
+
+    Raises:
+        ConfigurationError: no board could join it.
+    """
+    if len(wifi.ssid.encode()) not in _SSID_BYTES:
+        raise ConfigurationError(
+            f"the Wi-Fi name has {len(wifi.ssid.encode())} bytes", hint="1 to 32"
+        )
+    if wifi.password and len(wifi.password) not in _WPA_PASSWORD_CHARS:
+        raise ConfigurationError(
+            f"the Wi-Fi password has {len(wifi.password)} characters",
+            hint="8 to 63, or none for an open network",
+        )
+
+
+def bundle_configuration(
+    device: Device, connection: Connection, wifi: Wifi | None
+) -> dict[str, Any]:
+    """Return a bundle's config.json."""
+    is_unix = device.board is Board.UNIX
+    pins = list(connection.pins) if device.trust is not Trust.CA else []
+    return {
+        "format": FORMAT,
+        "device_id": device.device_id,
+        "board": device.board.value,
+        "profile": device.profile.value,
+        "broker": {
+            "host": connection.host,
+            "port": connection.port,
+            "server_name": connection.server_name,
+            "ack": connection.ack,
+            "keepalive_s": KEEPALIVE_S,
+        },
+        "trust": {"mode": device.trust.value, "pins": pins},
+        "sensors": sensor_configurations(device.sensors, device.board),
+        "interval_ms": device.interval_ms,
+        "outbox": {"max_readings": OUTBOX_READINGS},
+        # A Unix host keeps its own clock; a board has none when it starts.
+        "clock": {"ntp": list(NTP_SERVERS), "use_ntp": not is_unix},
+        "wifi": None if wifi is None else {"ssid": wifi.ssid, "password": wifi.password},
+    }
+
+
+def bundle_files(
+    configuration: Mapping[str, Any], credentials: Credentials, agent: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Return a bundle's files by relative name.
+
+    Args:
+        configuration: As `bundle_configuration` returns it.
+        credentials: The device's.
+        agent: ``main.py`` and ``seawall_agent/...``, as `firmware.agent_files` returns them.
+    """
+    return {
+        **agent,
+        CONFIG_NAME: (json.dumps(configuration, indent=1) + "\n").encode(),
+        "ca.der": credentials.ca_der,
+        "cert.der": credentials.cert_der,
+        "key.der": credentials.key_der,
+        "hmac.key": credentials.hmac_key,
+        "README.txt": _readme(configuration).encode(),
+    }
+
+
+def _readme(configuration: Mapping[str, Any]) -> str:
+    name, board = configuration["device_id"], configuration["board"]
+    start = (
+        "Start it here:\n\n    micropython -X heapsize=32k main.py\n"
+        if board == Board.UNIX.value
+        else (
+            "Put it onto the board (pip install mpremote; the board on USB):\n\n"
+            "    mpremote fs cp -r main.py seawall_agent config.json ca.der cert.der "
+            "key.der hmac.key :\n"
+            "    mpremote reset\n\n"
+            "See what it says:\n\n    mpremote\n"
+        )
+    )
+    return (
+        f"Bundle of device {name} ({board})\n\n"
+        f"{start}\n"
+        "config.json (with the Wi-Fi password), key.der and hmac.key are secrets of this\n"
+        "device. Remove this folder once the board has them; 'seawall device bundle'\n"
+        f"writes it again. If the board is lost: seawall device revoke {name}\n"
+    )
