@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from seawall.errors import KeyAccessError, NotFoundError, StateError
+from seawall.errors import ConflictError, KeyAccessError, NotFoundError, StateError
 from seawall.model.ids import check_device_id
 from seawall.pki import files, profiles, revocation
 from seawall.pki.authority import Authority, IssuedCertificate, create_issuing, create_root
@@ -78,11 +78,12 @@ class Keystore:
             passphrase: Encrypts the keys of root and issuing authority.
 
         Raises:
-            StateError: the folder exists, or cannot be written.
+            ConflictError: the folder exists.
+            StateError: it cannot be written.
             InvalidNameError: a name is neither a DNS name nor an address.
         """
         if path.exists():
-            raise StateError(
+            raise ConflictError(
                 f"{path} exists already",
                 reference="state-exists",
                 hint="nothing was changed; name another directory with --state DIR",
@@ -180,6 +181,15 @@ class Keystore:
                 )
             )
             for name in ("current", "next")
+        )
+
+    def server_names(self) -> frozenset[str]:
+        """Return the DNS names and IP addresses in the MQTT endpoint's certificate."""
+        certificate = _load_certificate(self.server_paths().certificate)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return frozenset(
+            {*names.get_values_for_type(x509.DNSName)}
+            | {str(address) for address in names.get_values_for_type(x509.IPAddress)}
         )
 
     def master_key(self) -> bytes:
