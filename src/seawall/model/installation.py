@@ -34,7 +34,13 @@ class MqttSettings:
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """Section ``[web]`` of seawall.toml. ``port`` 0: any free one."""
+    """Section ``[web]`` of seawall.toml.
+
+    Attributes:
+        host: Address to listen on; this machine alone by default.
+        port: TCP port for people (HTTPS), 0: any free one.
+        public_host: Name or address that people write in the browser.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8443
