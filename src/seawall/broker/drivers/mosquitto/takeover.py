@@ -1,0 +1,92 @@
+"""Ends one live session without touching any other.
+
+Mosquitto 2.0 has no order for that: SIGHUP reloads the ACL and the revocation
+list and drops nobody. What it has is the rule that a second connection with
+the same client id closes the first [MQTT-3.1.4-2]. Devices cannot choose their
+id (it is the certificate's name); the control socket's users can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+from seawall.broker.drivers.mosquitto.configuration import CONTROL_SOCKET, CONTROL_USER
+from seawall.broker.drivers.mosquitto.workspace import Workspace
+from seawall.errors import ServiceError
+from seawall.model.topics import Channel, topic_of
+from seawall.wire.mqtt.client import ClientConnection, Connected, Lost, Published
+from seawall.wire.mqtt.packets import Connect
+
+_TIMEOUT_S: Final = 5.0
+_READ_BYTES: Final = 65_536
+_OFFLINE: Final = b'{"online":false}'
+
+
+async def take_over(workspace: Workspace, password: str, client_id: str, *, forget: bool) -> None:
+    """End a device's session; return once its connection is closed.
+
+    The broker closes the old connection before it sends our CONNACK.
+
+    Args:
+        workspace: Where the control socket stands.
+        password: Of the control user.
+        client_id: Whose session.
+        forget: Drop the session's subscriptions and queued orders too, and say
+            on the device's behalf that it is offline: its own last will is
+            denied already. Otherwise the session waits for the device.
+
+    Raises:
+        ServiceError: the broker does not answer or does not let us in.
+    """
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            with workspace.address(CONTROL_SOCKET) as address:
+                reader, writer = await asyncio.open_unix_connection(address)
+            try:
+                await _converse(reader, writer, password, client_id, forget)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        raise ServiceError(
+            f"the session of {client_id} could not be ended: {error or 'no answer'}",
+            reference="broker-unresponsive",
+        ) from error
+
+
+async def _converse(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    password: str,
+    client_id: str,
+    forget: bool,
+) -> None:
+    connect = Connect(
+        client_id,
+        clean_start=forget,
+        keep_alive_s=30,
+        username=CONTROL_USER,
+        password=password.encode(),
+    )
+    machine = ClientConnection(connect, now=time.monotonic())
+    awaited: type[Connected | Published] = Connected
+    while True:
+        writer.write(machine.data_to_send())
+        data = await reader.read(_READ_BYTES)
+        for event in machine.receive_data(data, time.monotonic()):
+            if isinstance(event, Lost):
+                raise ServiceError(
+                    f"the session of {client_id} could not be ended: {event.error}",
+                    reference="broker-unresponsive",
+                )
+            if not isinstance(event, awaited):
+                continue
+            if isinstance(event, Connected) and forget:
+                awaited = Published
+                topic = topic_of(client_id, Channel.STATUS)
+                machine.publish(topic, _OFFLINE, now=time.monotonic(), qos=1, retain=True)
+                continue
+            machine.disconnect(now=time.monotonic())
+            writer.write(machine.data_to_send())
+            return
