@@ -130,11 +130,16 @@ class DeviceProcess:
             self._process.kill()
             self._process.wait()
 
+    def terminate(self) -> None:
+        """Ask it to end; return at once."""
+        if self._process is not None:
+            self._process.terminate()
+
     def stop(self, timeout_s: float = 5.0) -> None:
         """Ask it to end; kill it after ``timeout_s``."""
         if self._process is None:
             return
-        self._process.terminate()
+        self.terminate()
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
