@@ -1,0 +1,1 @@
+"""The device agent of Seawall, for MicroPython."""
