@@ -21,6 +21,9 @@ _CHECKPOINT_PAGES: Final = 4000
 """The WAL is folded in after 16 MB: the more batches share a page, the fewer writes it costs."""
 _WAL_LIMIT_BYTES: Final = 64 << 20
 
+_WRITER_CACHE_KIB: Final = 32 << 10
+_OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
+
 
 class Database:
     """Connections to one file, for many threads and beside other processes.
@@ -48,6 +51,7 @@ class Database:
             self._writer = self._connect()
             try:
                 migrate(self._writer, path)
+                self._writer.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
                 _use_wal(self._writer)
             except BaseException:
                 self._writer.close()

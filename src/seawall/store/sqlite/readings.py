@@ -1,13 +1,27 @@
-"""Readings and replay windows in SQLite."""
+"""Readings and replay windows in SQLite: what is asked of them.
+
+A reading stands either in ``recent`` or, once settled, in ``reading``. Every
+answer takes both in. Long answers come page by page, each page a short
+transaction: a reader that pauses for an hour keeps nobody from writing, and
+the write-ahead log from growing.
+"""
 
 from __future__ import annotations
 
+import heapq
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from typing import Final
 
 from seawall.model.history import Bucket, DeviceActivity, ReadingQuery
-from seawall.model.reading import RESERVED_MEMBERS, Batch, Reading, ReplayWindow
+from seawall.model.reading import (
+    RESERVED_MEMBERS,
+    Batch,
+    Reading,
+    ReplayWindow,
+)
 from seawall.store.series import (
     KEPT_BOOTS,
     LATELY_READINGS,
@@ -16,115 +30,78 @@ from seawall.store.series import (
     metrics_of,
     quoted_name,
 )
+from seawall.store.sqlite.appending import Appender, logged_windows
 from seawall.store.sqlite.database import Database
-from seawall.store.sqlite.refusals import keep_refusals
+
+_FIRST_PAGE_ROWS: Final = 16
+_PAGE_ROWS: Final = 2048
+_MAX_NAMES: Final = 500
+_EVER_MS: Final = (-(1 << 62), 1 << 62)
 
 
 class ReadingsPart:
     """Readings; see `ReadingStore`."""
 
     _database: Database
-    _max_refusals: int
+    _appender: Appender
 
     def append(self, batch: Batch) -> int:
         """Commit a batch durably (see `ReadingStore.append`)."""
-        with self._database.transaction() as db:
-            numbers = {
-                name: _number(db, name)
-                for name in {reading.device_id for reading in batch.readings}
-                | {window.device_id for window in batch.windows}
-            }
-            new = 0
-            for reading in batch.readings:
-                number = numbers[reading.device_id]
-                added = db.execute(
-                    "INSERT OR IGNORE INTO reading VALUES (?, ?, ?, ?, ?, ?)",
-                    (number, *reading[1:]),
-                ).rowcount
-                new += added
-                db.execute(
-                    "UPDATE sender SET readings = readings + ?1 WHERE number = ?2", (added, number)
-                )
-            for window in batch.windows:
-                number = numbers[window.device_id]
-                seen = window.seen.to_bytes((window.seen.bit_length() + 7) // 8, "big")
-                db.execute(
-                    "INSERT OR REPLACE INTO replay_window VALUES (?, ?, ?, ?)",
-                    (number, window.boot, window.top, seen),
-                )
-                db.execute(
-                    "DELETE FROM replay_window WHERE sender = ?1 AND boot < (SELECT boot"
-                    " FROM replay_window WHERE sender = ?1 ORDER BY boot DESC LIMIT 1 OFFSET ?2)",
-                    (number, KEPT_BOOTS - 1),
-                )
-            if batch.refusals:
-                refused = keep_refusals(db, batch.refusals, self._max_refusals)
-                for name, count in refused.items():
-                    known = db.execute(
-                        "SELECT 1 FROM device WHERE device_id = ?1 UNION ALL SELECT 1 FROM sender"
-                        " WHERE device_id = ?1 AND readings > 0",
-                        (name,),
-                    ).fetchone()
-                    if known:
-                        db.execute(
-                            "UPDATE sender SET refusals = refusals + ? WHERE number = ?",
-                            (count, _number(db, name)),
-                        )
-        return new
+        return self._appender.append(batch)
 
     def windows(self) -> list[ReplayWindow]:
         """Return every replay window that is kept, in no order."""
         with self._database.reading() as db:
-            return [
-                ReplayWindow(name, boot, top, int.from_bytes(seen, "big"))
-                for name, boot, top, seen in db.execute(
-                    "SELECT device_id, boot, top, seen FROM replay_window"
-                    " JOIN sender ON sender.number = replay_window.sender"
-                )
-            ]
+            db.execute("BEGIN")
+            names = dict(db.execute("SELECT number, device_id FROM sender"))
+            kept: dict[int, dict[int, tuple[int, bytes]]] = {}
+            for sender, boot, top, seen in db.execute("SELECT * FROM replay_window"):
+                kept.setdefault(sender, {})[boot] = (top, seen)
+            for sender, boot, top, seen in logged_windows(db):
+                kept.setdefault(sender, {})[boot] = (top, seen)
+        return [
+            ReplayWindow(names[sender], boot, top, int.from_bytes(seen, "big"))
+            for sender, boots in kept.items()
+            for boot, (top, seen) in sorted(boots.items())[-KEPT_BOOTS:]
+        ]
 
     def readings(self, query: ReadingQuery) -> Iterator[Reading]:
         """Yield readings by time of measurement, then boot and seq."""
-        clauses, values = ["1"], []
-        if query.device_id is not None:
-            clauses.append("device_id = ?")
-            values.append(query.device_id)
-        if query.since_ms is not None:
-            clauses.append("reading.ts >= ?")
-            values.append(query.since_ms)  # type: ignore[arg-type]
-        if query.until_ms is not None:
-            clauses.append("reading.ts < ?")
-            values.append(query.until_ms)  # type: ignore[arg-type]
+        since_ms = _EVER_MS[0] if query.since_ms is None else query.since_ms
+        until_ms = _EVER_MS[1] if query.until_ms is None else query.until_ms
+        backwards = query.last is not None
         with self._database.reading() as db:
-            rows = db.execute(
-                "SELECT device_id, reading.ts, reading.boot, reading.seq, received, body"  # noqa: S608
-                " FROM reading JOIN sender ON sender.number = reading.sender"
-                f" WHERE {' AND '.join(clauses)}"
-                " ORDER BY reading.ts DESC, reading.boot DESC, reading.seq DESC, device_id DESC",
-                values,
-            )
-            found: Iterator[Reading] = map(Reading._make, rows)
-            if query.metric is not None:
-                quoted = quoted_name(query.metric)
-                name = query.metric
-                reserved = name in RESERVED_MEMBERS
-                found = (
-                    reading
-                    for reading in found
-                    if not reserved and metric_of(reading.body, name, quoted) is not None
-                )
-            answer = list(islice(found, query.last))
-        return reversed(answer)
+            # Before any page: what settles meanwhile is then met twice, never missed.
+            waiting = _waiting(db, query.device_id, since_ms, until_ms)
+            senders = _senders(db, query.device_id)
+        waiting.sort(key=_place, reverse=backwards)
+        pages = [
+            self._settled(number, device_id, since_ms, until_ms, backwards)
+            for device_id, number in senders.items()
+        ]
+        found: Iterator[Reading]
+        if len(pages) == 1 and not waiting:
+            found = pages[0]
+        else:
+            found = _once(heapq.merge(waiting, *pages, key=_place, reverse=backwards))
+        if query.metric is not None:
+            found = _having(found, query.metric)
+        if query.last is not None:
+            return reversed(list(islice(found, max(0, query.last))))
+        return found
 
     def buckets(
         self, device_id: str, metric: str, since_ms: int, until_ms: int, count: int
     ) -> list[Bucket]:
         """Return one metric's history in at most ``count`` equal spans."""
-        points = (
-            (reading.ts_ms, reading.body)
-            for reading in self.readings(ReadingQuery(device_id, None, since_ms, until_ms))
-        )
-        return fold_buckets(points, metric, since_ms, until_ms, count)
+        with self._database.reading() as db:
+            points = db.execute(
+                "SELECT ts, body FROM reading WHERE sender = ?1 AND ts >= ?2 AND ts < ?3"
+                " UNION ALL"
+                " SELECT ts, body FROM recent WHERE sender = ?1 AND ts >= ?2 AND ts < ?3",
+                (_senders(db, device_id).get(device_id), since_ms, until_ms),
+            )
+            return fold_buckets(points, metric, since_ms, until_ms, count)
 
     def metrics(self, device_id: str) -> list[str]:
         """Return the names of the metrics that a device has sent lately, sorted."""
@@ -134,27 +111,139 @@ class ReadingsPart:
     def activity(self, device_ids: Sequence[str] | None = None) -> list[DeviceActivity]:
         """Return counts and the newest reading of the devices, sorted by id."""
         with self._database.reading() as db:
-            found = {
-                row[0]: DeviceActivity(*row)
-                for row in db.execute(
-                    "SELECT device_id, readings, r.ts, r.received, r.body, refusals FROM sender"
-                    " LEFT JOIN reading r ON (r.sender, r.ts, r.boot, r.seq) = (SELECT number, ts,"
-                    " boot, seq FROM reading WHERE sender = number"
-                    " ORDER BY ts DESC, boot DESC, seq DESC LIMIT 1)"
-                )
-            }
+            db.execute("BEGIN")
+            heads = _heads(db, device_ids)
+            _add_waiting(db, heads)
             if device_ids is None:
                 device_ids = [name for (name,) in db.execute("SELECT device_id FROM device")]
-                device_ids += [name for name, known in found.items() if known.readings]
-        nothing = (0, None, None, None, 0)
-        return [found.get(name) or DeviceActivity(name, *nothing) for name in sorted({*device_ids})]
+                device_ids += [head.device_id for head in heads.values() if head.readings]
+        found = {head.device_id: head.activity() for head in heads.values()}
+        return [
+            found.get(name) or DeviceActivity(name, 0, None, None, None, 0)
+            for name in sorted({*device_ids})
+        ]
+
+    def _settled(
+        self, number: int, device_id: str, since_ms: int, until_ms: int, backwards: bool
+    ) -> Iterator[Reading]:
+        """Yield the settled readings of one sender, a page at a time."""
+        rows = _FIRST_PAGE_ROWS
+        statement = _PAGE_BACK if backwards else _PAGE
+        place = (until_ms if backwards else since_ms, -1, -1)
+        end_ms = since_ms if backwards else until_ms
+        while True:
+            with self._database.reading() as db:
+                page = db.execute(statement, (number, end_ms, *place, rows)).fetchall()
+            for ts_ms, boot, seq, received_ms, body in page:
+                yield Reading(device_id, ts_ms, boot, seq, received_ms, body)
+            if len(page) < rows:
+                return
+            place = page[-1][:3]
+            rows = min(rows * 2, _PAGE_ROWS)
 
 
-def _number(db: sqlite3.Connection, device_id: str) -> int:
-    """Return the number of a sender, a new one if it has none."""
-    row = db.execute("SELECT number FROM sender WHERE device_id = ?", (device_id,)).fetchone()
-    if row is None:
-        row = db.execute(
-            "INSERT INTO sender (device_id) VALUES (?) RETURNING number", (device_id,)
+_PAGE: Final = (
+    "SELECT ts, boot, seq, received, body FROM reading WHERE sender = ? AND ts < ?"
+    " AND (ts, boot, seq) > (?, ?, ?) ORDER BY ts, boot, seq LIMIT ?"
+)
+_PAGE_BACK: Final = (
+    "SELECT ts, boot, seq, received, body FROM reading WHERE sender = ? AND ts >= ?"
+    " AND (ts, boot, seq) < (?, ?, ?) ORDER BY ts DESC, boot DESC, seq DESC LIMIT ?"
+)
+
+
+@dataclass(slots=True)
+class _Head:
+    """A sender's counts and newest reading, while they are put together."""
+
+    device_id: str
+    readings: int
+    refusals: int
+    place: tuple[int, int, int]
+    received_ms: int | None
+    body: bytes | None
+
+    def activity(self) -> DeviceActivity:
+        ts_ms = self.place[0] if self.readings else None
+        return DeviceActivity(
+            self.device_id, self.readings, ts_ms, self.received_ms, self.body, self.refusals
+        )
+
+
+def _heads(db: sqlite3.Connection, device_ids: Sequence[str] | None) -> dict[int, _Head]:
+    """Return the heads of the senders asked for, as far as settled, by number."""
+    select = (
+        "SELECT number, device_id, readings, refusals,"
+        " ifnull(ts, -1), ifnull(boot, -1), ifnull(seq, -1), received, body FROM sender"
+    )
+    if device_ids is None or len(device_ids) > _MAX_NAMES:
+        rows = db.execute(select)
+    else:
+        rows = db.execute(
+            f"{select} WHERE device_id IN ({','.join('?' * len(device_ids))})", device_ids
+        )
+    return {row[0]: _Head(row[1], row[2], row[3], row[4:7], row[7], row[8]) for row in rows}
+
+
+def _add_waiting(db: sqlite3.Connection, heads: dict[int, _Head]) -> None:
+    """Add what waits for settling to the heads."""
+    newest: dict[int, int] = {}
+    one = next(iter(heads)) if len(heads) == 1 else None
+    for n, sender, ts_ms, boot, seq in db.execute(
+        "SELECT n, sender, ts, boot, seq FROM recent WHERE ?1 IS NULL OR sender = ?1", (one,)
+    ):
+        head = heads.get(sender)
+        if head is not None:
+            head.readings += 1
+            if (ts_ms, boot, seq) > head.place:
+                head.place = (ts_ms, boot, seq)
+                newest[sender] = n
+    for sender, n in newest.items():
+        heads[sender].received_ms, heads[sender].body = db.execute(
+            "SELECT received, body FROM recent WHERE n = ?", (n,)
         ).fetchone()
-    return int(row[0])
+
+
+def _waiting(
+    db: sqlite3.Connection, device_id: str | None, since_ms: int, until_ms: int
+) -> list[Reading]:
+    """Return the readings that wait for settling, in order of arrival."""
+    rows = db.execute(
+        "SELECT device_id, recent.ts, recent.boot, recent.seq, recent.received, recent.body"
+        " FROM recent CROSS JOIN sender ON sender.number = recent.sender"
+        " WHERE recent.ts >= ?2 AND recent.ts < ?3 AND (?1 IS NULL"
+        " OR recent.sender = (SELECT number FROM sender WHERE device_id = ?1))",
+        (device_id, since_ms, until_ms),
+    )
+    return [Reading._make(row) for row in rows]
+
+
+def _senders(db: sqlite3.Connection, device_id: str | None) -> dict[str, int]:
+    """Return the numbers of one sender or of all, by device id."""
+    if device_id is None:
+        return dict(db.execute("SELECT device_id, number FROM sender"))
+    return dict(
+        db.execute("SELECT device_id, number FROM sender WHERE device_id = ?", (device_id,))
+    )
+
+
+def _place(reading: Reading) -> tuple[int, int, int, str]:
+    """Return what readings are ordered by."""
+    return (reading.ts_ms, reading.boot, reading.seq, reading.device_id)
+
+
+def _once(readings: Iterable[Reading]) -> Iterator[Reading]:
+    """Leave out a reading that follows itself: it was settled while it was read."""
+    before = None
+    for reading in readings:
+        if reading != before:
+            yield reading
+        before = reading
+
+
+def _having(readings: Iterable[Reading], metric: str) -> Iterator[Reading]:
+    """Leave out readings without a metric."""
+    if metric in RESERVED_MEMBERS:
+        return iter(())
+    quoted = quoted_name(metric)
+    return (reading for reading in readings if metric_of(reading.body, metric, quoted) is not None)

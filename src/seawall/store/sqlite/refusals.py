@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from seawall.model.reading import Reason, Refusal
 from seawall.store.sqlite.database import Database
+from seawall.store.sqlite.rows import insert_rows
 
 
 class RefusalsPart:
@@ -55,23 +56,13 @@ def keep_refusals(
     Returns:
         How many there were of each device that they name.
     """
-    db.executemany(
-        "INSERT INTO refusal (at, reason, device_id, topic, detail, payload, payload_bytes, peer)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                refusal.at_ms,
-                refusal.reason.value,
-                _text(refusal.device_id) if refusal.device_id is not None else None,
-                _text(refusal.topic),
-                _text(refusal.detail),
-                refusal.payload,
-                refusal.payload_bytes,
-                _text(refusal.peer),
-            )
-            for refusal in refusals
-        ],
-    )
+    flat: list[int | str | bytes | None] = []
+    for refusal in refusals:
+        flat += (refusal.at_ms, refusal.reason.value)
+        flat.append(None if refusal.device_id is None else _text(refusal.device_id))
+        flat += (_text(refusal.topic), _text(refusal.detail))
+        flat += (refusal.payload, refusal.payload_bytes, _text(refusal.peer))
+    insert_rows(db, "INSERT INTO refusal VALUES", "(NULL,?,?,?,?,?,?,?,?)", flat)
     db.executemany(
         "INSERT INTO refusal_count VALUES (?, ?) ON CONFLICT (reason)"
         " DO UPDATE SET refusals = refusals + excluded.refusals",

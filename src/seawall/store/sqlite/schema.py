@@ -21,15 +21,22 @@ Step = tuple[str, ...]
 STEPS: Final[tuple[Step, ...]] = (
     (
         "CREATE TABLE fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-        "INSERT INTO fact VALUES ('registry-revision', 0), ('checked', 0)",
-        # Readings name their device by a small number: it halves their keys.
+        "INSERT INTO fact VALUES ('registry-revision', 0), ('settlings', 0), ('checked', 0)",
+        # Readings name their device by a small number. No foreign keys from them: a look-up
+        # for every row. The newest settled reading stands beside the count.
         "CREATE TABLE sender (number INTEGER PRIMARY KEY, device_id TEXT NOT NULL UNIQUE,"
-        " readings INTEGER NOT NULL DEFAULT 0, refusals INTEGER NOT NULL DEFAULT 0) STRICT",
-        "CREATE TABLE reading (sender INTEGER NOT NULL REFERENCES sender, ts INTEGER NOT NULL,"
+        " readings INTEGER NOT NULL DEFAULT 0, refusals INTEGER NOT NULL DEFAULT 0,"
+        " ts INTEGER, boot INTEGER, seq INTEGER, received INTEGER, body BLOB) STRICT",
+        # What came lately, in order of arrival; appending.py says why.
+        "CREATE TABLE recent (n INTEGER PRIMARY KEY, sender INTEGER NOT NULL, ts INTEGER NOT NULL,"
+        " boot INTEGER NOT NULL, seq INTEGER NOT NULL, received INTEGER NOT NULL,"
+        " body BLOB NOT NULL) STRICT",
+        "CREATE TABLE reading (sender INTEGER NOT NULL, ts INTEGER NOT NULL,"
         " boot INTEGER NOT NULL, seq INTEGER NOT NULL, received INTEGER NOT NULL,"
         " body BLOB NOT NULL, PRIMARY KEY (sender, ts, boot, seq)) STRICT, WITHOUT ROWID",
         "CREATE UNIQUE INDEX reading_identity ON reading (sender, boot, seq)",
-        "CREATE TABLE replay_window (sender INTEGER NOT NULL REFERENCES sender,"
+        "CREATE TABLE window_log (n INTEGER PRIMARY KEY, windows BLOB NOT NULL) STRICT",
+        "CREATE TABLE replay_window (sender INTEGER NOT NULL,"
         " boot INTEGER NOT NULL, top INTEGER NOT NULL, seen BLOB NOT NULL,"
         " PRIMARY KEY (sender, boot)) STRICT, WITHOUT ROWID",
         "CREATE TABLE refusal (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,"

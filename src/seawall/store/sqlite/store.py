@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seawall.store.sqlite.appending import Appender
 from seawall.store.sqlite.database import Database
 from seawall.store.sqlite.readings import ReadingsPart
 from seawall.store.sqlite.refusals import RefusalsPart
@@ -18,11 +19,14 @@ class SqliteStore(ReadingsPart, RefusalsPart, RegistryPart, UsersPart):
         path: The file.
         max_refusals: So many refusals are kept.
         create: Make the file if it is not there.
+        settle_rows: Sort readings into their place when so many wait; None: by load.
     """
 
-    def __init__(self, path: Path, *, max_refusals: int, create: bool) -> None:
+    def __init__(
+        self, path: Path, *, max_refusals: int, create: bool, settle_rows: int | None = None
+    ) -> None:
         self._database = Database(path, create=create)
-        self._max_refusals = max_refusals
+        self._appender = Appender(self._database, max_refusals, settle_rows)
 
     def check(self) -> None:
         """Raise StoreError unless the store can be read and written now."""
