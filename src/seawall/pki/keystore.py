@@ -160,6 +160,10 @@ class Keystore:
         """Return the issuing certificate."""
         return _load_certificate(self.path / "issuing.crt.pem")
 
+    def server_certificate(self) -> x509.Certificate:
+        """Return the certificate that devices meet."""
+        return _load_certificate(self.server_paths().certificate)
+
     def server_paths(self) -> CertificatePaths:
         """Certificate (leaf and issuing) and key of the MQTT endpoint."""
         return self._pair("server/current")
@@ -185,7 +189,7 @@ class Keystore:
 
     def server_names(self) -> frozenset[str]:
         """Return the DNS names and IP addresses in the MQTT endpoint's certificate."""
-        certificate = _load_certificate(self.server_paths().certificate)
+        certificate = self.server_certificate()
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         return frozenset(
             {*names.get_values_for_type(x509.DNSName)}
