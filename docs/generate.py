@@ -168,10 +168,8 @@ def _command(command: click.Command, name: str) -> str:
     level = "#" * (1 + len(name.split()[:2]))
     context = click.Context(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
-    described = inspect.cleandoc((command.help or "").replace("\b\n", "").replace("\f", ""))
-    parts = [f"{level} {name}\n", f"```\n{usage}\n```\n", f"{_as_text(described)}\n"]
-    if command.epilog:
-        parts.append(f"{_as_text(inspect.cleandoc(command.epilog))}\n")
+    parts = [f"{level} {name}\n", f"```\n{usage}\n```\n"]
+    parts += [f"{_as_text(text)}\n" for text in (command.help, command.epilog) if text]
     rows = [
         _option(option, context)
         for option in command.params
@@ -183,8 +181,14 @@ def _command(command: click.Command, name: str) -> str:
 
 
 def _as_text(text: str) -> str:
-    """Keep indented examples as they are; Markdown shows them as code."""
-    return re.sub(r"(?m)^  (?! )", "    ", _code(text))
+    """Turn click's help into Markdown: a paragraph after ``\\b`` stays as it is typed."""
+    paragraphs = inspect.cleandoc(text.replace("\f", "")).split("\n\n")
+    return "\n\n".join(_paragraph(paragraph) for paragraph in paragraphs)
+
+
+def _paragraph(text: str) -> str:
+    mark, newline, typed = text.partition("\n")
+    return f"```\n{typed}\n```" if mark.strip() == "\b" and newline else _code(text)
 
 
 def _option(option: click.Option, context: click.Context) -> tuple[str, str]:
