@@ -51,7 +51,6 @@ The folder holds the device's secrets; its README.txt says how to put it onto a 
     type=click.Path(path_type=Path),
     help="File with its password ('-': standard input); else it is asked for.",
 )
-@click.option("--wifi-open", is_flag=True, help="The network has no password.")
 @click.option("--source", is_flag=True, help="Keep the agent's .py files instead of bytecode.")
 @click.option(
     "--force",
@@ -113,17 +112,13 @@ def _report(written: WrittenBundle, options: BundleOptions, as_json: bool) -> No
     say(f"The folder holds secrets of {name}; see its README.txt.")
 
 
-def _wifi(
-    *, wifi_ssid: str | None, wifi_password_file: Path | None, wifi_open: bool
-) -> Wifi | None:
+def _wifi(*, wifi_ssid: str | None, wifi_password_file: Path | None) -> Wifi | None:
     from seawall.devices.bundle import Wifi  # noqa: PLC0415
 
     if wifi_ssid is None:
-        if wifi_password_file is not None or wifi_open:
+        if wifi_password_file is not None:
             raise UsageError("a Wi-Fi password without a network", hint="give --wifi-ssid NAME")
         return None
-    if wifi_open:
-        return Wifi(wifi_ssid, "")
     if wifi_password_file is not None:
         return Wifi(wifi_ssid, read_secret(wifi_password_file, "the Wi-Fi password"))
     if is_interactive():
@@ -131,7 +126,7 @@ def _wifi(
         return Wifi(wifi_ssid, password)
     raise UsageError(
         f"the password of Wi-Fi network {wifi_ssid} is missing, and nobody can be asked",
-        hint="give --wifi-password-file FILE, or --wifi-open for a network without one",
+        hint="give --wifi-password-file FILE",
     )
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Final, Literal
+
+from cryptography.hazmat.primitives import serialization
 
 from seawall.devices.sensors import sensor_configurations
 from seawall.errors import ConfigurationError
-from seawall.model.device import Board, Device, Trust
+from seawall.model.device import Board, Device, Profile, Trust
 
 FORMAT: Final = 1
 KEEPALIVE_S: Final = 30
@@ -23,7 +27,7 @@ _SSID_BYTES: Final = range(1, 33)
 
 @dataclass(frozen=True, slots=True)
 class Wifi:
-    """A network that the board joins. An empty password: an open one."""
+    """A network that the board joins."""
 
     ssid: str
     password: str
@@ -83,10 +87,10 @@ def check_wifi(wifi: Wifi) -> None:
         raise ConfigurationError(
             f"the Wi-Fi name has {len(wifi.ssid.encode())} bytes", hint="1 to 32"
         )
-    if wifi.password and len(wifi.password) not in _WPA_PASSWORD_CHARS:
+    if len(wifi.password) not in _WPA_PASSWORD_CHARS:
         raise ConfigurationError(
             f"the Wi-Fi password has {len(wifi.password)} characters",
-            hint="8 to 63, or none for an open network",
+            hint="8 to 63; an open network is not for a device",
         )
 
 
@@ -139,23 +143,65 @@ def bundle_files(
     }
 
 
+def agent_for(device: Device, agent: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the part of the agent that a device needs.
+
+    That is the hardware of its own kind of board alone, and nothing for the
+    plain profile, which is for clients that people have already.
+    """
+    if device.profile is Profile.PLAIN:
+        return {}
+    other = "hardware_board" if device.board is Board.UNIX else "hardware_unix"
+    return {name: data for name, data in agent.items() if PurePosixPath(name).stem != other}
+
+
+def pem_files(credentials: Credentials) -> dict[str, bytes]:
+    """Return certificates and key as most clients on computers read them."""
+    key = serialization.load_der_private_key(credentials.key_der, None)
+    return {
+        "ca.pem": ssl.DER_cert_to_PEM_cert(credentials.ca_der).encode(),
+        "cert.pem": ssl.DER_cert_to_PEM_cert(credentials.cert_der).encode(),
+        "key.pem": key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ),
+    }
+
+
+def _start(configuration: Mapping[str, Any]) -> str:
+    """Say how to use a bundle."""
+    name, broker = configuration["device_id"], configuration["broker"]
+    if configuration["profile"] == Profile.PLAIN.value:
+        return (
+            "For an MQTT client of your own. Try it:\n\n"
+            f"    mosquitto_sub -h {broker['host']} -p {broker['port']} --cafile ca.pem "
+            f"--cert cert.pem --key key.pem -i {name} -t 'devices/{name}/commands' -d\n\n"
+            f"Publish to devices/{name}/readings with QoS 1: a flat JSON object with boot and\n"
+            "seq (or ts), and sig, the hex HMAC-SHA256 with hmac.key over\n"
+            "json.dumps(body, sort_keys=True).\n"
+        )
+    if configuration["board"] == Board.UNIX.value:
+        return (
+            "Start it here; adc.txt plays the sensor, a line of microvolts a measurement:\n\n"
+            "    echo 735000 > adc.txt\n"
+            "    micropython -X heapsize=32k main.py\n"
+        )
+    return (
+        "Put it onto the board (pip install mpremote; the board on USB):\n\n"
+        "    mpremote fs cp -r main.py seawall_agent config.json ca.der cert.der "
+        "key.der hmac.key :\n"
+        "    mpremote reset\n\n"
+        "See what it says:\n\n    mpremote\n"
+    )
+
+
 def _readme(configuration: Mapping[str, Any]) -> str:
     name, board = configuration["device_id"], configuration["board"]
-    start = (
-        "Start it here:\n\n    micropython -X heapsize=32k main.py\n"
-        if board == Board.UNIX.value
-        else (
-            "Put it onto the board (pip install mpremote; the board on USB):\n\n"
-            "    mpremote fs cp -r main.py seawall_agent config.json ca.der cert.der "
-            "key.der hmac.key :\n"
-            "    mpremote reset\n\n"
-            "See what it says:\n\n    mpremote\n"
-        )
-    )
     return (
         f"Bundle of device {name} ({board})\n\n"
-        f"{start}\n"
-        "config.json (with the Wi-Fi password), key.der and hmac.key are secrets of this\n"
-        "device. Remove this folder once the board has them; 'seawall device bundle'\n"
+        f"{_start(configuration)}\n"
+        "config.json (it may hold the Wi-Fi password), the key files and hmac.key are secrets\n"
+        "of this device. Remove this folder once the board has them; 'seawall device bundle'\n"
         f"writes it again. If the board is lost: seawall device revoke {name}\n"
     )

@@ -11,14 +11,15 @@ from seawall.model.device import Board, Sensor
 
 _PIN: Final = re.compile(r"[A-Za-z0-9_]{1,8}\Z")
 
-MAX_SENSORS: Final = 16
+MAX_SENSORS: Final = 8
 
 TMP36: Final = "tmp36"
 TMP36_TUTORIAL: Final = "tmp36-tutorial"
+DHT11: Final = "dht11"
 DHT22: Final = "dht22"
+KINDS: Final = (TMP36, TMP36_TUTORIAL, DHT11, DHT22)
 
-_METRICS: Final = {TMP36: "temp", TMP36_TUTORIAL: "temp", DHT22: "temp"}
-"""What the first sensor of a kind calls its temperature; the second says ``temp_2``."""
+_ANALOG_KINDS: Final = frozenset({TMP36, TMP36_TUTORIAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,11 @@ def parse_sensor(text: str) -> Sensor:
         UsageError: the kind is not known, or the pin is none.
     """
     kind, colon, pin = text.partition(":")
-    if kind not in _METRICS:
+    if kind not in KINDS:
         raise UsageError(
             f"sensor {text[:40]!r} is of no known kind",
             reference="unknown-sensor",
-            hint=f"KIND:PIN, where KIND is one of {', '.join(_METRICS)}",
+            hint=f"KIND:PIN, where KIND is one of {', '.join(KINDS)}",
         )
     if not colon or _PIN.match(pin) is None:
         raise UsageError(
@@ -80,7 +81,7 @@ def check_sensors(sensors: tuple[Sensor, ...], board: Board) -> None:
     for pin in pins:
         if pins.count(pin) > 1:
             raise UsageError(f"two sensors on pin {pin}", reference="bad-sensor-pin")
-    analog = [sensor for sensor in sensors if sensor.kind != DHT22]
+    analog = [sensor for sensor in sensors if sensor.kind in _ANALOG_KINDS]
     if board is Board.ESP8266 and any(sensor.pin != "0" for sensor in analog):
         raise UsageError(
             "an ESP8266 has one analog input, 0",
@@ -93,13 +94,10 @@ def sensor_configurations(sensors: tuple[Sensor, ...], board: Board) -> list[dic
     """Return the member ``sensors`` of a bundle's config.json."""
     analog = _ANALOG[board]
     configurations: list[dict[str, Any]] = []
-    used: dict[str, int] = {}
-    for sensor in sensors:
-        metric = _METRICS[sensor.kind]
-        used[metric] = used.get(metric, 0) + 1
-        name = metric if used[metric] == 1 else f"{metric}_{used[metric]}"
+    for number, sensor in enumerate(sensors, start=1):
+        name = "temp" if number == 1 else f"temp_{number}"
         configuration: dict[str, Any] = {"kind": sensor.kind, "pin": sensor.pin, "name": name}
-        if sensor.kind != DHT22:
+        if sensor.kind in _ANALOG_KINDS:
             configuration |= {
                 "kind": TMP36,
                 "formula": sensor.kind,

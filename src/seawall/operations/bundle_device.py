@@ -13,7 +13,7 @@ from seawall.devices import bundle
 from seawall.devices.bundle import Connection, Credentials, Wifi
 from seawall.devices.firmware import agent_directory, agent_files
 from seawall.errors import ConfigurationError, ConflictError, StateError
-from seawall.model.device import Device, DeviceStatus, Trust
+from seawall.model.device import Device, DeviceStatus, Profile, Trust
 from seawall.operations.find_device import find_device
 from seawall.operations.installation import Installation
 from seawall.pki import files
@@ -98,11 +98,14 @@ def bundle_device(
         bundle.check_wifi(options.wifi)
     _check_place(directory, device_id, options)
     connection = _connection(installation, device, options)
+    credentials = _credentials(installation, device)
     contents = bundle.bundle_files(
         bundle.bundle_configuration(device, connection, options.wifi),
-        _credentials(installation, device),
-        agent(options.keep_source),
+        credentials,
+        bundle.agent_for(device, agent(options.keep_source)),
     )
+    if device.profile is Profile.PLAIN:
+        contents |= bundle.pem_files(credentials)
     try:
         _write(directory, contents)
     except OSError as error:

@@ -16,7 +16,7 @@ Prove = Callable[[str], Proof]
 """Tries to connect with the certificate of a device; `devices.proof.Prover` is one."""
 
 _NOTHING_TRIED: Final = Proof(
-    Outcome.PENDING, "no daemon runs, so no connection could be tried; it is refused at the start"
+    Outcome.PENDING, "no daemon runs to try a connection to; do it again while 'seawall up' runs"
 )
 
 

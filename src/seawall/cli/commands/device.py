@@ -50,7 +50,7 @@ Examples:
     "sensors",
     multiple=True,
     metavar="KIND:PIN",
-    help="tmp36:PIN, tmp36-tutorial:PIN or dht22:PIN; may be repeated. Default: tmp36:0.",
+    help="tmp36, tmp36-tutorial, dht11 or dht22, and its pin; may be repeated. Default: tmp36:0.",
 )
 @click.option(
     "--profile",
@@ -119,6 +119,9 @@ def add(
         emit_json(device_json(device))
         return
     print_facts(add_facts(device))
+    if not device.board.verifies_server:
+        say("warning: this device cannot tell the server from an impostor")
+        return
     say(f"Next: 'seawall device bundle {name} --out {name}'.")
 
 
