@@ -181,7 +181,7 @@ def _command(command: click.Command, name: str) -> str:
 
 
 def _as_text(text: str) -> str:
-    """Turn click's help into Markdown: a paragraph after ``\\b`` stays as it is typed."""
+    """Turn click's help into Markdown; what click keeps as it is typed becomes code."""
     paragraphs = inspect.cleandoc(text.replace("\f", "")).split("\n\n")
     return "\n\n".join(_paragraph(paragraph) for paragraph in paragraphs)
 
