@@ -224,7 +224,7 @@ class Appender:
 
 _FEW_WAITING: Final = 20_000
 _MOST_WAITING: Final = 100_000
-_PER_SENDER: Final = 40
+_PER_SENDER: Final = 60
 _QUIET_ROWS: Final = 64
 _QUIET_WAITING: Final = 4_000
 
