@@ -24,7 +24,7 @@ from seawall.model.device import Device, DeviceStatus
 from seawall.model.event import Event
 from seawall.model.installation import IngestSettings
 from seawall.model.message import Inbound
-from seawall.model.reading import Refusal
+from seawall.model.reading import Reading, Refusal
 from seawall.pki.secrets import derive_device_key
 from seawall.store.contract import Store
 
@@ -59,6 +59,7 @@ class Ingest:
         feed: Whom to tell what happens.
         publish: Given if devices are to be told ``stored`` (behind a broker whose
             PUBACK promises nothing); hands a message to that broker.
+        accepted: Told of the readings that were judged new, before they are stored.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Ingest:
         settings: IngestSettings,
         feed: Feed | None = None,
         publish: Publish | None = None,
+        accepted: Callable[[Sequence[Reading]], None] | None = None,
     ) -> None:
         self.counters = Counters()
         self.feed = feed or Feed()
@@ -77,6 +79,7 @@ class Ingest:
             windows=store.windows(),
             track_progress=publish is not None,
         )
+        self._accepted = accepted
         self._keys: dict[str, DeviceKey] = {}
         self._derived: dict[tuple[str, int], bytes] = {}
         self._presence = PresenceTable()
@@ -209,6 +212,8 @@ class Ingest:
             else [message for group, _ in groups for message in group]
         )
         judgement = self._pipeline.judge(messages)
+        if self._accepted is not None and judgement.batch.readings:
+            self._accepted(judgement.batch.readings)
         if self._refusals:
             judgement.batch.refusals.extend(self._refusals)
             self._refusals = []

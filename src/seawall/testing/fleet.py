@@ -10,7 +10,7 @@ from pathlib import Path
 from seawall.devices.lifecycle import NewDevice
 from seawall.model.device import Board, Sensor
 from seawall.operations.add_device import add_device
-from seawall.operations.bundle_device import bundle_device
+from seawall.operations.bundle_device import BundleOptions, bundle_device
 from seawall.operations.installation import Installation
 from seawall.testing.device_process import DeviceProcess, Runtime, agent_path
 from seawall.testing.measurements import read_series, series_for
@@ -54,7 +54,7 @@ class Fleet:
             self.installation,
             device_id,
             bundle,
-            keep_source=not self.runtime.is_micropython,
+            BundleOptions(keep_source=not self.runtime.is_micropython),
         )
         values = series_for(len(self.devices), read_series())
         (bundle / ADC_NAME).write_text("".join(f"{value}\n" for value in values))

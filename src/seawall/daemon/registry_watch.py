@@ -1,0 +1,62 @@
+"""Notices that the registry changed, by whichever process, and has it enforced."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from seawall.broker.policy import AccessPolicy, policy_of
+from seawall.broker.port import Broker
+from seawall.ingest.service import Ingest
+from seawall.operations.installation import Installation
+
+_log = logging.getLogger("seawall.daemon")
+
+POLL_INTERVAL_S: Final = 0.2
+
+
+class RegistryWatch:
+    """Keeps ingest and broker at what the registry says.
+
+    Args:
+        installation: Whose registry.
+        ingest: Gets keys and states of devices.
+        broker: Gets the access policy.
+    """
+
+    def __init__(self, installation: Installation, ingest: Ingest, broker: Broker) -> None:
+        self._installation = installation
+        self._ingest = ingest
+        self._broker = broker
+        self._master = installation.keystore.master_key()
+        self._revision = -1
+
+    def read(self) -> AccessPolicy:
+        """Take the registry in, and return the policy that follows from it.
+
+        Raises:
+            StoreError: the registry cannot be read.
+        """
+        store = self._installation.store
+        # The revision first: what changes while we read is read again.
+        self._revision = store.registry_revision()
+        devices = store.devices()
+        self._ingest.update_devices(devices, self._master)
+        return policy_of(devices, self._installation.keystore.crl_pem())
+
+    async def run(self) -> None:
+        """Poll until cancelled; return only by an exception."""
+        store = self._installation.store
+        while True:
+            await asyncio.sleep(POLL_INTERVAL_S)
+            revision = await asyncio.to_thread(store.registry_revision)
+            if revision == self._revision:
+                continue
+            policy = self.read()
+            await self._broker.apply(policy)
+            _log.info(
+                "registry taken in: %d devices may connect, %d may not",
+                len(policy.active),
+                len(policy.refused),
+            )

@@ -1,0 +1,208 @@
+"""Runs an installation in the foreground: broker, ingest and web, supervised."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from seawall.daemon.assemble import STORE_NAME, Telemetry, assemble_telemetry
+from seawall.daemon.assemble_web import assemble_web
+from seawall.daemon.http_server import HttpServer
+from seawall.daemon.lock import forget_running, hold_lock, write_running
+from seawall.daemon.registry_watch import RegistryWatch
+from seawall.daemon.supervision import supervise
+from seawall.errors import ServiceError
+from seawall.ingest.subscriber import Subscriber
+from seawall.operations.installation import Installation
+from seawall.pki.contexts import web_server_context
+
+_log = logging.getLogger("seawall.daemon")
+
+LISTEN_TIMEOUT_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs, and where.
+
+    Attributes:
+        pid: Of the daemon.
+        url: Of the web side.
+        mqtt_host: Name or address that devices connect to.
+        mqtt_port: TCP port that devices connect to.
+        web_port: TCP port of the web side.
+        broker: Name of the driver.
+        store: Name of the driver.
+    """
+
+    pid: int
+    url: str
+    mqtt_host: str
+    mqtt_port: int
+    web_port: int
+    broker: str
+    store: str
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A daemon that runs: `open_daemon` yields it."""
+
+    running: Running
+    telemetry: Telemetry
+    failed: asyncio.Future[None]
+    """Done, with an exception, when a part cannot go on."""
+
+
+@contextlib.asynccontextmanager
+async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
+    """Run an installation for as long as the context is open.
+
+    Raises:
+        StateError: another daemon runs on it.
+        ServiceError: a port is taken, or a program is missing.
+        KeyAccessError: a key cannot be read.
+        StoreError: the store fails.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(installation.store.close)
+        stack.enter_context(hold_lock(installation.paths))
+        installation.store.check()
+        web_settings = installation.settings.web
+        telemetry = assemble_telemetry(installation)
+        await telemetry.ingest.start()
+        stack.push_async_callback(telemetry.ingest.stop)
+        watch = RegistryWatch(installation, telemetry.ingest, telemetry.broker)
+        stack.push_async_callback(telemetry.broker.stop)
+        endpoint = await telemetry.broker.start(watch.read())
+        application = assemble_web(installation, telemetry)
+        http = HttpServer(
+            application,
+            lambda: web_server_context(installation.keystore),
+            web_settings.host,
+            web_settings.port,
+        )
+        parts = _Parts()
+        stack.push_async_callback(parts.stop)
+        parts.add("broker", telemetry.broker.run)
+        if telemetry.listen is not None:
+            subscriber = telemetry.listen(endpoint)
+            parts.add("subscriber", subscriber.run)
+            await _wait_connected(subscriber)
+        parts.add("registry", watch.run)
+        web = asyncio.create_task(http.run(), name="web")
+        stack.push_async_callback(_stop_web, http, web, application)
+        await _ready_or_failed(http, web)
+        running = Running(
+            pid=os.getpid(),
+            url=f"https://{web_settings.public_host}:{http.port}/",
+            mqtt_host=installation.settings.mqtt.public_host,
+            mqtt_port=endpoint.port,
+            web_port=http.port,
+            broker=telemetry.broker.name,
+            store=STORE_NAME,
+        )
+        write_running(installation.paths, asdict(running))
+        stack.callback(forget_running, installation.paths)
+        yield Daemon(running, telemetry, parts.failed)
+
+
+class _Parts:
+    """The supervised tasks of a daemon."""
+
+    def __init__(self) -> None:
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def add(self, name: str, part: Callable[[], object]) -> None:
+        """Start one."""
+        task = asyncio.create_task(supervise(name, part), name=name)  # type: ignore[arg-type]
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+
+    async def stop(self) -> None:
+        """End them all."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.failed.done():
+            self.failed.exception()  # marks it as seen
+        else:
+            self.failed.cancel()
+
+
+async def _wait_connected(subscriber: Subscriber) -> None:
+    try:
+        await asyncio.wait_for(subscriber.wait_connected(), LISTEN_TIMEOUT_S)
+    except TimeoutError:
+        raise ServiceError(
+            f"the broker let nobody listen within {LISTEN_TIMEOUT_S:g} s",
+            reference="broker-unreachable",
+            hint="the log says what it answered",
+        ) from None
+
+
+async def _ready_or_failed(http: HttpServer, web: asyncio.Task[None]) -> None:
+    waiting = asyncio.create_task(http.wait_until_ready())
+    await asyncio.wait({waiting, web}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if web.done():
+        await web
+
+
+async def _stop_web(http: HttpServer, web: asyncio.Task[None], application: object) -> None:
+    # Streams of live events never end by themselves.
+    application.state.context.hub.close()  # type: ignore[attr-defined]
+    http.stop()
+    await asyncio.wait({web}, timeout=5)
+
+
+async def run_daemon(installation: Installation, *, on_ready: Callable[[Running], None]) -> None:
+    """Run until SIGTERM or SIGINT, then stop cleanly.
+
+    Args:
+        installation: What to run; closed at the end.
+        on_ready: Called once everything can be reached.
+
+    Raises:
+        SeawallError: as `open_daemon`, or a part that cannot go on.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_daemon(installation) as daemon:
+        _log.info("ready: %s", daemon.running.url)
+        on_ready(daemon.running)
+        tell_service_manager("READY=1")
+        stopping = asyncio.create_task(stop.wait())
+        waiting: set[asyncio.Future[Any]] = {stopping, daemon.failed}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        tell_service_manager("STOPPING=1")
+        _log.info("stopping")
+        if daemon.failed.done():
+            daemon.failed.result()
+    _log.info("stopped")
+
+
+def tell_service_manager(state: str) -> None:
+    """Tell systemd, if it started us (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.connect("\0" + address[1:] if address.startswith("@") else address)
+        channel.sendall(state.encode())
