@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
-from cryptography.hazmat.primitives import serialization
-
 from seawall.devices.sensors import sensor_configurations
 from seawall.errors import ConfigurationError
 from seawall.model.device import Board, Device, Profile, Trust
+from seawall.pki.certificates import certificate_pem
+from seawall.pki.keys import key_pem
 
 FORMAT: Final = 1
 KEEPALIVE_S: Final = 30
@@ -157,15 +156,10 @@ def agent_for(device: Device, agent: Mapping[str, bytes]) -> dict[str, bytes]:
 
 def pem_files(credentials: Credentials) -> dict[str, bytes]:
     """Return certificates and key as most clients on computers read them."""
-    key = serialization.load_der_private_key(credentials.key_der, None)
     return {
-        "ca.pem": ssl.DER_cert_to_PEM_cert(credentials.ca_der).encode(),
-        "cert.pem": ssl.DER_cert_to_PEM_cert(credentials.cert_der).encode(),
-        "key.pem": key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ),
+        "ca.pem": certificate_pem(credentials.ca_der),
+        "cert.pem": certificate_pem(credentials.cert_der),
+        "key.pem": key_pem(credentials.key_der),
     }
 
 

@@ -13,11 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-
+from seawall.pki.certificates import certificate_pem
 from seawall.pki.contexts import client_context, service_client_context
 from seawall.pki.files import write_private
+from seawall.pki.keys import key_pem
 from seawall.pki.keystore import Keystore
 
 ATTEMPT_TIMEOUT_S: Final = 3.0
@@ -159,13 +158,9 @@ class Prover:
 
     def _device_context(self, device_id: str, directory: Path) -> ssl.SSLContext:
         # Python's ssl reads PEM files only; they live as long as the attempt.
-        key = serialization.load_der_private_key(self.keystore.device_key_der(device_id), None)
-        certificate = x509.load_der_x509_certificate(self.keystore.device_cert_der(device_id))
-        pem = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ) + certificate.public_bytes(serialization.Encoding.PEM)
+        pem = key_pem(self.keystore.device_key_der(device_id)) + certificate_pem(
+            self.keystore.device_cert_der(device_id)
+        )
         path = directory / "device.pem"
         write_private(path, pem)
         context = client_context(self.keystore.root_path)

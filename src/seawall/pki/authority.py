@@ -21,6 +21,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from seawall.errors import InvalidNameError, KeyAccessError
 from seawall.model.ids import check_device_id
 from seawall.pki import profiles
+from seawall.pki.certificates import certificate_pem
+from seawall.pki.keys import key_pem
 from seawall.pki.pins import certificate_sha256
 from seawall.pki.profiles import CertificateProfile
 
@@ -53,18 +55,12 @@ class IssuedCertificate:
     @property
     def key_pem(self) -> bytes:
         """The key as PEM, unencrypted."""
-        key = serialization.load_der_private_key(self.key_der, None)
-        return key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+        return key_pem(self.key_der)
 
     @property
     def cert_pem(self) -> bytes:
         """The certificate as PEM."""
-        certificate = x509.load_der_x509_certificate(self.cert_der)
-        return certificate.public_bytes(serialization.Encoding.PEM)
+        return certificate_pem(self.cert_der)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,15 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from seawall.errors import ConflictError, KeyAccessError, NotFoundError, StateError
 from seawall.model.ids import check_device_id
-from seawall.pki import files, profiles, revocation
-from seawall.pki.authority import Authority, IssuedCertificate, create_issuing, create_root
+from seawall.pki import files, revocation
+from seawall.pki.authority import Authority, IssuedCertificate
+from seawall.pki.certificates import load_certificate
+from seawall.pki.creation import DIRECTORIES, fill_keystore
+from seawall.pki.keys import load_key
 from seawall.pki.pins import certificate_sha256
-from seawall.pki.sealing import IV_BYTES, SALT_BYTES, seal_private_key
 from seawall.pki.secrets import MASTER_KEY_BYTES
 
 _SECRETS: Final = (
@@ -44,7 +45,6 @@ _PUBLIC: Final = (
     "web/current.crt.pem",
     "service/ingest.crt.pem",
 )
-_DIRECTORIES: Final = ("server", "web", "service", "devices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Keystore:
             )
         try:
             with files.new_directory(path) as directory:
-                _fill(directory, names, now, passphrase)
+                fill_keystore(directory, names, now, passphrase)
         except OSError as error:
             raise StateError(
                 f"{path} cannot be written: {error.strerror}", reference="state-unwritable"
@@ -109,7 +109,7 @@ class Keystore:
             raise _missing(path)
         files.check_private_directory(path)
         absent = [
-            name for name in (*_SECRETS, *_PUBLIC, *_DIRECTORIES) if not (path / name).exists()
+            name for name in (*_SECRETS, *_PUBLIC, *DIRECTORIES) if not (path / name).exists()
         ]
         if absent:
             raise StateError(
@@ -119,7 +119,7 @@ class Keystore:
                 f"remove it and make it anew: rm -r '{path.parent}' && "
                 f"seawall init --state '{path.parent}'",
             )
-        for name in _DIRECTORIES:
+        for name in DIRECTORIES:
             files.check_private_directory(path / name)
         for name in _SECRETS:
             files.check_private_file(path / name)
@@ -154,15 +154,15 @@ class Keystore:
 
     def root_certificate(self) -> x509.Certificate:
         """Return the root certificate."""
-        return _load_certificate(self.root_path)
+        return load_certificate(self.root_path)
 
     def issuing_certificate(self) -> x509.Certificate:
         """Return the issuing certificate."""
-        return _load_certificate(self.path / "issuing.crt.pem")
+        return load_certificate(self.path / "issuing.crt.pem")
 
     def server_certificate(self) -> x509.Certificate:
         """Return the certificate that devices meet."""
-        return _load_certificate(self.server_paths().certificate)
+        return load_certificate(self.server_paths().certificate)
 
     def server_paths(self) -> CertificatePaths:
         """Certificate (leaf and issuing) and key of the MQTT endpoint."""
@@ -180,7 +180,7 @@ class Keystore:
         """Return the pins that devices are given: of the current and of the next certificate."""
         return tuple(
             certificate_sha256(
-                _load_certificate(self._pair(f"server/{name}").certificate).public_bytes(
+                load_certificate(self._pair(f"server/{name}").certificate).public_bytes(
                     serialization.Encoding.DER
                 )
             )
@@ -226,7 +226,7 @@ class Keystore:
                 that of the certificate (``key-mismatch``).
         """
         path = self.path / "issuing.key.pem"
-        key = _load_key(path, passphrase)
+        key = load_key(path, passphrase)
         certificate = self.issuing_certificate()
         if key.public_key() != certificate.public_key():
             raise KeyAccessError(
@@ -336,85 +336,6 @@ class Keystore:
 
     def _device_directory(self, device_id: str) -> Path:
         return self.path / "devices" / check_device_id(device_id)
-
-
-def _fill(directory: Path, names: Sequence[str], now: datetime, passphrase: bytes | None) -> None:
-    root = create_root(now)
-    authority = create_issuing(root, now)
-    root_pem = root.certificate.public_bytes(serialization.Encoding.PEM)
-    issuing_pem = authority.certificate.public_bytes(serialization.Encoding.PEM)
-    register = revocation.RevocationRegister(number=1, revoked=())
-    for name in _DIRECTORIES:
-        files.make_private_directory(directory / name)
-    contents = {
-        "root.key.pem": _key_pem(root.key, passphrase),
-        "root.crt.pem": root_pem,
-        "root.crt.der": root.certificate.public_bytes(serialization.Encoding.DER),
-        "issuing.key.pem": _key_pem(authority.key, passphrase),
-        "issuing.crt.pem": issuing_pem,
-        "ca-chain.pem": issuing_pem + root_pem,
-        "crl.pem": authority.build_crl((), now, number=register.number),
-        "revoked.json": revocation.render_register(register),
-        "master.key": os.urandom(MASTER_KEY_BYTES),
-    }
-    pairs = {
-        "server/current": authority.issue_server(names, now),
-        "server/next": authority.issue_server(names, now, profiles.NEXT_SERVER),
-        "web/current": authority.issue_server(names, now),
-        "service/ingest": authority.issue_service("ingest", now),
-    }
-    for stem, issued in pairs.items():
-        contents[f"{stem}.key.pem"] = issued.key_pem
-        contents[f"{stem}.crt.pem"] = issued.cert_pem + issuing_pem
-    for name, data in contents.items():
-        files.write_private(directory / name, data)
-
-
-def _key_pem(key: ec.EllipticCurvePrivateKey, passphrase: bytes | None) -> bytes:
-    if passphrase:
-        return seal_private_key(key, passphrase, os.urandom(SALT_BYTES), os.urandom(IV_BYTES))
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def _load_key(path: Path, passphrase: bytes | None) -> ec.EllipticCurvePrivateKey:
-    pem = files.read_private(path)
-    is_encrypted = b"ENCRYPTED" in pem
-    if is_encrypted and not passphrase:
-        raise KeyAccessError(
-            f"{path} is encrypted",
-            reference="passphrase-needed",
-            hint="give its passphrase with --passphrase-file FILE or SEAWALL_PASSPHRASE_FILE",
-        )
-    try:
-        key = serialization.load_pem_private_key(pem, passphrase if is_encrypted else None)
-    except (ValueError, TypeError) as error:
-        if is_encrypted:
-            raise KeyAccessError(
-                f"{path} does not open with this passphrase",
-                reference="wrong-passphrase",
-                hint="a file's last line break does not count; everything else does",
-            ) from error
-        raise KeyAccessError(
-            f"{path} is damaged", reference="key-damaged", hint="restore it from a backup"
-        ) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise KeyAccessError(f"{path} is no elliptic-curve key", reference="key-damaged")
-    return key
-
-
-def _load_certificate(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except FileNotFoundError:
-        raise KeyAccessError(f"{path} is missing", reference="key-missing") from None
-    except (OSError, ValueError) as error:
-        raise KeyAccessError(
-            f"{path} is no readable certificate: {error}", reference="key-damaged"
-        ) from error
 
 
 def _missing(path: Path) -> StateError:

@@ -12,7 +12,8 @@ from seawall.cli.output import emit_json, print_facts
 from seawall.cli.state import json_option, state_option
 
 if TYPE_CHECKING:
-    from seawall.operations.show_authority import AuthorityFacts, CertificateFacts
+    from seawall.operations.show_authority import AuthorityFacts
+    from seawall.pki.certificates import CertificateFacts
 
 
 @click.group(name="ca")
@@ -37,7 +38,7 @@ def show(state: Path, as_json: bool, pem: bool) -> None:
     with opened(state) as installation:
         facts = show_authority(installation)
     if pem:
-        click.echo(facts.root_pem, nl=False)
+        click.echo(facts.root.pem, nl=False)
     elif as_json:
         emit_json(_json(facts))
     else:

@@ -1,0 +1,64 @@
+"""Private keys to bytes and back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from seawall.errors import KeyAccessError
+from seawall.pki import files
+from seawall.pki.sealing import IV_BYTES, SALT_BYTES, seal_private_key
+
+
+def encode_key(key: ec.EllipticCurvePrivateKey, passphrase: bytes | None) -> bytes:
+    """Return a key as PKCS#8 PEM, encrypted if there is a passphrase."""
+    if passphrase:
+        return seal_private_key(key, passphrase, os.urandom(SALT_BYTES), os.urandom(IV_BYTES))
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def key_pem(der: bytes) -> bytes:
+    """Return an unencrypted private key as PEM, as most clients on computers read it."""
+    return serialization.load_der_private_key(der, None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def load_key(path: Path, passphrase: bytes | None) -> ec.EllipticCurvePrivateKey:
+    """Read a private key.
+
+    Raises:
+        KeyAccessError: as `Keystore.authority` says.
+    """
+    pem = files.read_private(path)
+    is_encrypted = b"ENCRYPTED" in pem
+    if is_encrypted and not passphrase:
+        raise KeyAccessError(
+            f"{path} is encrypted",
+            reference="passphrase-needed",
+            hint="give its passphrase with --passphrase-file FILE or SEAWALL_PASSPHRASE_FILE",
+        )
+    try:
+        key = serialization.load_pem_private_key(pem, passphrase if is_encrypted else None)
+    except (ValueError, TypeError) as error:
+        if is_encrypted:
+            raise KeyAccessError(
+                f"{path} does not open with this passphrase",
+                reference="wrong-passphrase",
+                hint="a file's last line break does not count; everything else does",
+            ) from error
+        raise KeyAccessError(
+            f"{path} is damaged", reference="key-damaged", hint="restore it from a backup"
+        ) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyAccessError(f"{path} is no elliptic-curve key", reference="key-damaged")
+    return key
