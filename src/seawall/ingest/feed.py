@@ -46,10 +46,10 @@ class Subscription:
 
     async def __anext__(self) -> FeedEvent:
         while not self._events:
+            if self._feed.is_closed:
+                raise StopAsyncIteration
             self._ready.clear()
             await self._ready.wait()
-            if self._feed.is_closed and not self._events:
-                raise StopAsyncIteration
         if self._lost:
             lost, self._lost = self._lost, 0
             return RESYNC, b'{"lost":%d}' % lost
