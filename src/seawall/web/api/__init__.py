@@ -1,1 +1,11 @@
-"""One file per resource."""
+"""The HTTP API, version 1; a file per resource."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from seawall.web.api import description, devices, live, readings, refusals, session, summary
+
+router = APIRouter()
+for _resource in (devices, readings, refusals, summary, live, session, description):
+    router.include_router(_resource.router)

@@ -1,0 +1,2 @@
+// Pages without anything live: times and units only.
+import "./show.js";
