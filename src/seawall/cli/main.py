@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Final, NoReturn
 
@@ -95,6 +96,16 @@ def main() -> NoReturn:
         # The reader went away (`seawall readings | head`); that is no error of ours.
         sys.stderr.close()
         status = ExitCode.OK
+    except Exception as fault:
+        if os.environ.get("SEAWALL_DEBUG"):
+            raise
+        print_error(
+            SeawallError(
+                f"a fault in Seawall: {type(fault).__name__}: {fault}",
+                hint="please report it, with what SEAWALL_DEBUG=1 prints",
+            )
+        )
+        status = ExitCode.INTERNAL
     sys.exit(int(status or ExitCode.OK))
 
 
