@@ -44,7 +44,7 @@ TOUCHES_THE_WORLD: Final = frozenset(
     | {"socket", "sqlite3", "ssl", "subprocess", "threading", "time", "urllib.request"}
 )
 ONE_HOME: Final[dict[str, frozenset[str]]] = {
-    "cryptography": frozenset({"pki", "devices"}),  # devices: DER to PEM for bundles
+    "cryptography": frozenset({"pki"}),
     "fastapi": frozenset({"web", "daemon"}),
     "starlette": frozenset({"web"}),
     "jinja2": frozenset({"web"}),
