@@ -28,6 +28,10 @@ class SqliteStore(ReadingsPart, RefusalsPart, RegistryPart, UsersPart):
         self._database = Database(path, create=create)
         self._appender = Appender(self._database, max_refusals, settle_rows)
 
+    def settle(self) -> None:
+        """Sort the readings that wait into their place now (`append` does so by itself)."""
+        self._appender.settle()
+
     def check(self) -> None:
         """Raise StoreError unless the store can be read and written now."""
         with self._database.transaction() as db:
