@@ -86,9 +86,8 @@ autosave_interval {AUTOSAVE_S}
 autosave_on_changes false
 persistent_client_expiration 6m
 
+# No message_size_limit: it would acknowledge a longer message, and then drop it.
 max_packet_size {settings.max_packet_bytes}
-# Not below max_packet_size: a longer message would be acknowledged and then dropped.
-message_size_limit {settings.max_packet_bytes}
 max_inflight_messages {MAX_INFLIGHT}
 max_queued_messages {MAX_QUEUED}
 max_queued_bytes {MAX_QUEUED_BYTES}

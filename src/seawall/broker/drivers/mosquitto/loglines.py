@@ -20,7 +20,11 @@ _OVERSIZE: Final = re.compile(
     r"Client (?P<client>.+?)(?: \[(?P<peer>[^\]]*)\])? disconnected"
     r"(?: due to|:) oversize packet\.\Z"
 )
-_ROUTINE: Final = re.compile(r"(New connection from|Client .* already connected, closing old)")
+_ROUTINE: Final = re.compile(
+    r"New connection from|Client .* already connected, closing old"
+    # Said of every connection through the control socket, which is no TCP.
+    r"|Warning: Unable to set TCP_NODELAY"
+)
 _TLS: Final = re.compile(r"OpenSSL Error")
 
 
@@ -50,11 +54,11 @@ def read_line(line: str) -> Connected | Oversize | None:
 
 def level_of(line: str) -> int:
     """Return the `logging` level of a line: Mosquitto writes the level as a word, or not at all."""
+    if _ROUTINE.match(line):
+        return logging.DEBUG
     if line.startswith("Error"):
         return logging.ERROR
     if line.startswith("Warning"):
         return logging.WARNING
-    if _ROUTINE.match(line):
-        return logging.DEBUG
     # A refused certificate is the refusal doing its work, not a fault of ours.
     return logging.INFO if not _TLS.match(line) else logging.WARNING

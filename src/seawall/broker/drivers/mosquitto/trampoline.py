@@ -5,12 +5,14 @@ daemon. It is a program of its own, not a ``preexec_fn``, because code between
 fork and exec of a process with threads may deadlock.
 
 Arguments: PARENT_PID UID GID TITLE PROGRAM [ARGUMENT...]; UID and GID -1 keep
-the present user. The working directory is inherited.
+the present user. The working directory is inherited. Whatever is imported is
+imported first: the broker's user may not be able to read our Python.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import resource
 import signal
@@ -40,8 +42,6 @@ def _limit() -> None:
 def _die_with(parent: int) -> None:
     if not sys.platform.startswith("linux"):
         return
-    import ctypes  # noqa: PLC0415  costs 10 ms, and is of use here only
-
     libc = ctypes.CDLL(None, use_errno=True)
     # SIGTERM, so that the broker saves its database. The kernel clears the
     # setting when the user changes: this comes after that, and survives exec.
