@@ -1,4 +1,4 @@
-"""TLS contexts: version 1.2 or later, forward secrecy and AEAD only, no resumption."""
+"""TLS contexts: version 1.2 or later, forward secrecy and AEAD only, no tickets."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ _TLS_1_2_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 def mqtt_server_context(keystore: Keystore, crl_pem: bytes) -> ssl.SSLContext:
     """Return the context of the endpoint for devices: every client shows a certificate.
 
-    Resumption is off, because a resumed session is not judged again: neither by
-    the authority nor by the revocation list.
+    Make a new context for each revocation list: a resumed session is judged
+    neither by the authority nor by the list. Tickets are off, so that TLS 1.3
+    resumes nothing; of TLS 1.2, OpenSSL keeps sessions in a cache that belongs
+    to the context and that Python cannot turn off. Identity and serial number
+    are to be judged by the registry at each connection, resumed or not.
 
     Args:
         keystore: Where the server's key and the authorities stand.
@@ -34,26 +37,8 @@ def mqtt_server_context(keystore: Keystore, crl_pem: bytes) -> ssl.SSLContext:
     context.load_verify_locations(cafile=keystore.ca_chain_path)
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
-    add_crl(context, crl_pem)
+    _load_crl(context, crl_pem)
     return context
-
-
-def add_crl(context: ssl.SSLContext, crl_pem: bytes) -> None:
-    """Put a revocation list into force, also in a context that is in use.
-
-    Of several lists OpenSSL takes the one with the latest ``thisUpdate``; the
-    keystore never writes two with the same.
-    """
-    # `load_verify_locations(cadata=...)` reads certificates only, so by a file.
-    with tempfile.NamedTemporaryFile(prefix="seawall-crl-") as file:
-        file.write(crl_pem)
-        file.flush()
-        try:
-            context.load_verify_locations(cafile=file.name)
-        except ssl.SSLError as error:
-            raise KeyAccessError(
-                f"the revocation list cannot be used: {error}", reference="key-damaged"
-            ) from error
 
 
 def web_server_context(keystore: Keystore) -> ssl.SSLContext:
@@ -108,3 +93,16 @@ def _load_pair(context: ssl.SSLContext, paths: CertificatePaths) -> None:
             reference="key-damaged",
             hint="restore both from the same backup",
         ) from error
+
+
+def _load_crl(context: ssl.SSLContext, crl_pem: bytes) -> None:
+    # `load_verify_locations(cadata=...)` reads certificates only, so by a file.
+    with tempfile.NamedTemporaryFile(prefix="seawall-crl-") as file:
+        file.write(crl_pem)
+        file.flush()
+        try:
+            context.load_verify_locations(cafile=file.name)
+        except ssl.SSLError as error:
+            raise KeyAccessError(
+                f"the revocation list cannot be used: {error}", reference="key-damaged"
+            ) from error
