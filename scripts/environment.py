@@ -29,6 +29,7 @@ LOCKS: Final = {"demo": "requirements.lock", "dev": "requirements-dev.lock"}
 NODE_LOCK: Final = "requirements-node.lock"
 PROJECT_FILES: Final = ("pyproject.toml", "hatch_build.py", "package.json", "package-lock.json")
 VENDORED: Final = ROOT / "src" / "seawall" / "web" / "static" / "vendor"
+SYSTEM_AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 TAIL_LINES: Final = 25
 
 
@@ -202,6 +203,9 @@ def logged(command: Sequence[str], purpose: str, *, extra: dict[str, str] | None
     """
     # A person's pip may install for the user by default; that fails in an environment.
     variables = {**os.environ, "PIP_USER": "0", **(extra or {})}
+    if SYSTEM_AUTHORITIES.exists():
+        # Node trusts its own list alone; behind a company's proxy the machine's is what counts.
+        variables.setdefault("NODE_EXTRA_CA_CERTS", str(SYSTEM_AUTHORITIES))
     variables["PATH"] = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
     BUILD.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
