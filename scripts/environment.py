@@ -206,6 +206,7 @@ def logged(command: Sequence[str], purpose: str, *, extra: dict[str, str] | None
     if SYSTEM_AUTHORITIES.exists():
         # Node trusts its own list alone; behind a company's proxy the machine's is what counts.
         variables.setdefault("NODE_EXTRA_CA_CERTS", str(SYSTEM_AUTHORITIES))
+    variables.setdefault("npm_config_cache", str(BUILD / "npm"))  # a home may be read-only
     variables["PATH"] = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
     BUILD.mkdir(exist_ok=True)
     with LOG.open("ab") as log:
