@@ -16,7 +16,18 @@ from typing import Any, Final, NamedTuple, NoReturn
 from seawall.errors import ProtocolError
 
 _SIG_CHARS: Final = 64
-_SPACE: Final = " \t\n\r"
+
+
+class SignedMembers(NamedTuple):
+    """A payload taken apart, not verified yet.
+
+    Attributes:
+        members: The object without ``sig``.
+        sig: 64 ASCII characters.
+    """
+
+    members: dict[str, Any]
+    sig: str
 
 
 class PlainBody(NamedTuple):
@@ -45,13 +56,14 @@ def sign_plain(payload: dict[str, Any], key: bytes) -> str:
     if "sig" in payload:
         raise ProtocolError('a payload to be signed holds "sig" already', hint="take it out")
     try:
+        # What is signed is what the other side will read: json.dumps turns 1 into "1",
+        # which sorts otherwise.
         members = _strict_object(json.dumps(payload, allow_nan=False))
+        signed = _canonical(members)
     except (TypeError, ValueError, RecursionError) as error:
         raise ProtocolError(f"the payload cannot be written as JSON: {error}") from None
     if members.keys() != payload.keys():
-        # json.dumps turns 1 into "1": it would sort, and so be signed, otherwise than it is read.
         raise ProtocolError("a payload has a name that is not a text")
-    signed = _canonical(members)
     sig = hmac.digest(key, signed, "sha256").hex()
     return json.dumps({**members, "sig": sig})
 
@@ -62,15 +74,43 @@ def open_plain(text: str, key: bytes) -> PlainBody | None:
     The signature is 64 lower-case hex digits, compared in constant time.
     """
     try:
-        members = _strict_object(text)
-        sig = members.pop("sig", None)
-        if not isinstance(sig, str) or len(sig) != _SIG_CHARS or not sig.isascii():
-            return None
-        signed = _canonical(members)
-    except (ProtocolError, ValueError, RecursionError):
+        members, sig = take_apart(text)
+    except ProtocolError:
         return None
+    signed = _canonical(members)
     expected = hmac.digest(key, signed, "sha256").hex()
     return PlainBody(members, signed) if hmac.compare_digest(expected, sig) else None
+
+
+def take_apart(text: str) -> SignedMembers:
+    """Return members and signature of a payload, without verifying it.
+
+    Raises:
+        ProtocolError: with one sentence that says what is wrong.
+    """
+    members = parse_plain(text)
+    sig = members.pop("sig", None)
+    if sig is None:
+        raise ProtocolError('there is no "sig"')
+    if not isinstance(sig, str) or len(sig) != _SIG_CHARS or not sig.isascii():
+        raise ProtocolError('"sig" is not 64 hex digits')
+    return SignedMembers(members, sig)
+
+
+def parse_plain(text: str) -> dict[str, Any]:
+    """Read a JSON object strictly; it may be nested.
+
+    Raises:
+        ProtocolError: with one sentence that says what is wrong.
+    """
+    try:
+        members = _strict_object(text)
+        _canonical(members)  # what is too deep to be written could not be judged either
+    except RecursionError:
+        raise ProtocolError("it is nested too deeply") from None
+    except ValueError as error:
+        raise ProtocolError(f"it is not valid JSON: {error}") from None
+    return members
 
 
 def _canonical(members: dict[str, Any]) -> bytes:
