@@ -25,8 +25,8 @@ def parse_moment(text: str, now_ms: int) -> int:
 
     Args:
         text: ``15m``, ``2h``, ``3d`` (ago; s, m, h, d, w), ISO 8601
-            (``2026-05-01``, ``2026-05-01T12:30``, ``...Z``, ``...+02:00``; local
-            time if it names no zone), or milliseconds as ``--json`` prints them.
+            (``2026-05-01``, ``2026-05-01T12:30``, ``...Z``, ``...+02:00``; UTC if
+            it names no zone, as all times are shown), or UTC milliseconds.
         now_ms: The clock, UTC milliseconds.
 
     Raises:
@@ -39,7 +39,10 @@ def parse_moment(text: str, now_ms: int) -> int:
         moment_ms = int(text)
     else:
         try:
-            moment_ms = round(datetime.fromisoformat(text.strip()).timestamp() * 1000)
+            moment = datetime.fromisoformat(text.strip())
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            moment_ms = round(moment.timestamp() * 1000)
         except (ValueError, OverflowError, OSError) as error:
             raise UsageError(
                 f"{text[:40]!r} is no moment that is understood",
@@ -58,6 +61,6 @@ def iso_utc(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
 
 
-def local_time(at_ms: int) -> str:
-    """Return a moment for people, in the time zone of this machine."""
-    return f"{datetime.fromtimestamp(at_ms / 1000).astimezone():%Y-%m-%d %H:%M:%S}"
+def shown_utc(at_ms: int) -> str:
+    """Return a moment for people, in UTC, to the second."""
+    return f"{datetime.fromtimestamp(at_ms // 1000, UTC):%Y-%m-%d %H:%M:%SZ}"

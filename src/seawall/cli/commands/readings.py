@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from seawall.cli.moments import iso_utc, local_time, parse_moment
+from seawall.cli.moments import iso_utc, parse_moment, shown_utc
 from seawall.cli.opening import opened
 from seawall.cli.output import print_table, say
 from seawall.cli.plots import plot, sparkline
@@ -41,7 +41,7 @@ Examples:
 @click.option(
     "--since",
     metavar="T",
-    help="From this moment on: 15m, 2h, 3d ago, or ISO 8601 (local time without a zone).",
+    help="From this moment on: 15m, 2h, 3d ago, or ISO 8601 (UTC without a zone).",
 )
 @click.option("--until", metavar="T", help="Up to this moment, exclusive; as --since.")
 @click.option(
@@ -137,7 +137,7 @@ def _show(readings: Sequence[Reading], query: ReadingQuery) -> None:
         ["time", "device", *names, "boot", "seq"],
         [
             (
-                local_time(reading.ts_ms),
+                shown_utc(reading.ts_ms),
                 reading.device_id,
                 *(_cell(name, metrics.get(name)) for name in names),
                 str(reading.boot),

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from seawall.cli.moments import iso_utc, local_time
+from seawall.cli.moments import iso_utc, shown_utc
 from seawall.cli.opening import opened
 from seawall.cli.output import print_table, say
 from seawall.cli.state import json_option, state_option
@@ -127,7 +127,7 @@ def _encode(number: int, refusal: Refusal) -> str:
 def _row(number: int, refusal: Refusal) -> tuple[str, ...]:
     return (
         str(number),
-        local_time(refusal.at_ms),
+        shown_utc(refusal.at_ms),
         refusal.reason.value,
         _plain(refusal.device_id or ""),
         _plain(refusal.peer),
