@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,10 @@ from seawall.errors import ServiceError
 
 LOG_NAME: Final = "device.log"
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+_ASK_VERSION: Final = (
+    "import sys; v = sys.implementation.version; "
+    "print('.'.join(str(n) for n in v[:3]) + ('-' + v[3] if len(v) > 3 and v[3] else ''))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def find_runtime() -> Runtime:
         return Runtime((sys.executable, str(shim)), f"CPython {version}", is_micropython=False)
     try:
         answer = subprocess.run(
-            [program, "-c", "import sys; print(sys.version)"],
+            [program, "-c", _ASK_VERSION],
             capture_output=True,
             text=True,
             timeout=20,
@@ -52,11 +55,7 @@ def find_runtime() -> Runtime:
         raise ServiceError(
             f"{program} does not run: {error}", hint="install it anew: pip install seawall[demo]"
         ) from error
-    name = answer.split(";")[-1].strip()
-    release = re.search(r"MicroPython (\S+)", name)
-    return Runtime(
-        (program,), f"MicroPython {release[1]}" if release else name, is_micropython=True
-    )
+    return Runtime((program,), f"MicroPython {answer.strip()}", is_micropython=True)
 
 
 def agent_path() -> Path:
