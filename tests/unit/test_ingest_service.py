@@ -284,6 +284,37 @@ async def test_devices_are_told_what_is_stored(eventually):
         assert (command.name, command.boot, command.seq) == ("stored", 1, 6)
 
 
+async def test_a_gap_that_is_filled_is_not_taken_for_news(eventually):
+    store, news, acknowledged = MemoryStore(), [], []
+
+    def accepted(readings):
+        news.extend(reading.seq for reading in readings)
+
+    async with running(store, accepted=accepted) as ingest:
+        for seqs in ((1, 2, 5), (3, 4), (4, 6), (7,)):
+            ingest.submit([message(seq, resend=True) for seq in seqs], acknowledged.extend)
+            await eventually(lambda: ingest.waiting == 0)
+        assert stored(store) == [1, 2, 3, 4, 5, 6, 7]
+        assert news == [1, 2, 5, 6, 7]
+
+
+async def test_notices_that_fail_are_told_later_in_their_newest_form(eventually):
+    store, sent, away = MemoryStore(), [], [True]
+
+    async def publish(topic, payload):
+        if away:
+            raise ServiceError("broker away")
+        sent.append(parse_command(open_sealed(payload, topic, KEY)).seq)
+
+    async with running(store, publish=publish) as ingest:
+        acknowledged = []
+        ingest.submit([status(True), message(5)], acknowledged.extend)
+        await eventually(lambda: len(acknowledged) == 2)
+        ingest.submit([message(6)], acknowledged.extend)
+        away.clear()
+        await eventually(lambda: sent and sent[-1] == 6)
+
+
 async def test_the_feed_tells_what_was_committed():
     store, feed = MemoryStore(), Feed()
     async with running(store, feed=feed) as ingest:

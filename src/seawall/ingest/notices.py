@@ -11,7 +11,10 @@ from seawall.errors import SeawallError
 from seawall.wire.commands import seal_command, stored
 
 NOTICE_DELAY_S: Final = 0.05
-"""News of a device are gathered this long: one notice then stands for many readings."""
+"""News are gathered this long at least: one notice then stands for many readings."""
+PACE_S: Final = 0.001
+"""News of many devices are gathered longer: at most a thousand notices a second."""
+AT_ONCE: Final = 100
 RETRY_S: Final = 1.0
 
 Publish = Callable[[str, bytes], Awaitable[None]]
@@ -45,20 +48,37 @@ class Notices:
         """Publish until cancelled. What cannot be published is tried again."""
         while True:
             await self._ready.wait()
-            await asyncio.sleep(NOTICE_DELAY_S)
+            await asyncio.sleep(max(NOTICE_DELAY_S, PACE_S * len(self._waiting)))
             self._ready.clear()
             waiting, self._waiting = self._waiting, {}
-            for device_id, (boot, seq) in waiting.items():
-                key = self._key_of(device_id)
-                if key is None:
-                    continue
-                try:
-                    await self._publish(*seal_command(stored(boot, seq), device_id, key))
-                except SeawallError as error:
-                    _log.warning("cannot tell devices what is stored: %s", error)
-                    # What is newer by now stands; the rest goes back.
-                    self._waiting = {**waiting, **self._waiting}
-                    self._ready.set()
-                    await asyncio.sleep(RETRY_S)
-                    break
-                self.sent += 1
+            failed = await self._tell(waiting)
+            if failed:
+                # What has become newer meanwhile stands.
+                self._waiting = {**failed, **self._waiting}
+                self._ready.set()
+                await asyncio.sleep(RETRY_S)
+
+    async def _tell(self, news: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        """Publish notices, some at once; return those that the broker did not take."""
+        failed: dict[str, tuple[int, int]] = {}
+        names = list(news)
+        for first in range(0, len(names), AT_ONCE):
+            some = names[first : first + AT_ONCE]
+            answers = await asyncio.gather(
+                *(self._tell_one(name, *news[name]) for name in some), return_exceptions=True
+            )
+            for name, answer in zip(some, answers, strict=True):
+                if isinstance(answer, SeawallError):
+                    failed[name] = news[name]
+                    error = answer
+                elif isinstance(answer, BaseException):
+                    raise answer
+        if failed:
+            _log.warning("%d devices were not told what is stored: %s", len(failed), error)
+        return failed
+
+    async def _tell_one(self, device_id: str, boot: int, seq: int) -> None:
+        key = self._key_of(device_id)
+        if key is not None:  # else it was removed meanwhile
+            await self._publish(*seal_command(stored(boot, seq), device_id, key))
+            self.sent += 1

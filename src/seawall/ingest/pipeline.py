@@ -71,6 +71,8 @@ class Judgement:
 
     Attributes:
         batch: What is to be committed.
+        late: Those of the batch's readings that are not the newest of their device: a gap
+            that was filled.
         duplicates: Messages that were stored before and sent again.
         statuses: What devices said of their connection, in order.
         events: What devices reported and answered, for the log.
@@ -78,6 +80,7 @@ class Judgement:
     """
 
     batch: Batch = field(default_factory=Batch)
+    late: list[Reading] = field(default_factory=list)
     duplicates: int = 0
     statuses: list[StatusChange] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -209,9 +212,12 @@ class Pipeline:
             detail = f'"ts" is {ahead_h} hours ahead of the server\'s clock, more than 24'
             judgement.batch.refusals.append(_refusal(message, Reason.MALFORMED, detail))
             return
-        window = self._history(device_id).admit(boot, seq)
+        history = self._history(device_id)
+        window = history.admit(boot, seq)
         if window is not None:
             judgement.batch.readings.append(reading)
+            if history.newest() != (boot, seq):
+                judgement.late.append(reading)
             if window.changed_in != self._judged:
                 window.changed_in = self._judged
                 changed.append(window)

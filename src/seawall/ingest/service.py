@@ -59,7 +59,8 @@ class Ingest:
         feed: Whom to tell what happens.
         publish: Given if devices are to be told ``stored`` (behind a broker whose
             PUBACK promises nothing); hands a message to that broker.
-        accepted: Told of the readings that were judged new, before they are stored.
+        accepted: Told of the readings that were judged new and are the newest of their
+            device, before they are stored.
     """
 
     def __init__(
@@ -74,12 +75,12 @@ class Ingest:
         self.feed = feed or Feed()
         self._store = store
         self._settings = settings
+        self._accepted = accepted
         self._pipeline = Pipeline(
             max_payload_bytes=settings.max_payload_bytes,
             windows=store.windows(),
             track_progress=publish is not None,
         )
-        self._accepted = accepted
         self._keys: dict[str, DeviceKey] = {}
         self._derived: dict[tuple[str, int], bytes] = {}
         self._presence = PresenceTable()
@@ -213,7 +214,7 @@ class Ingest:
         )
         judgement = self._pipeline.judge(messages)
         if self._accepted is not None and judgement.batch.readings:
-            self._accepted(judgement.batch.readings)
+            self._accepted(_newest(judgement))
         if self._refusals:
             judgement.batch.refusals.extend(self._refusals)
             self._refusals = []
@@ -313,6 +314,13 @@ class Ingest:
     def _key_of(self, device_id: str) -> bytes | None:
         known = self._keys.get(device_id)
         return known.key if known and known.status is DeviceStatus.ACTIVE else None
+
+
+def _newest(judgement: Judgement) -> Sequence[Reading]:
+    if not judgement.late:
+        return judgement.batch.readings
+    late = set(judgement.late)
+    return [reading for reading in judgement.batch.readings if reading not in late]
 
 
 def _store(store: Store, judgement: Judgement) -> int:
