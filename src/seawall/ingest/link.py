@@ -18,9 +18,13 @@ from typing import Final
 
 from seawall.errors import ServiceError
 
-_CHUNK_BYTES: Final = 256 * 1024
-_TURN_BYTES: Final = 512 * 1024
+_TURN_BYTES: Final = 256 * 1024
 """At most so much is read before the loop may do something else."""
+_SMALL_BYTES: Final = 32_768
+_REST_S: Final = 0.001
+"""Reading rests for so long when buffers come small and faster than that."""
+_RECORD_BYTES: Final = 16_384
+"""The largest TLS record (RFC 8446, 5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +52,36 @@ class BrokerAddress:
 class Link:
     """An open connection. Made by `open_link`; calls back on the loop's thread.
 
+    TLS runs over memory, not over the socket: Mosquitto sends each message as a
+    record of its own, and `ssl.SSLSocket` needs two system calls for a record.
+
     Attributes:
         on_data: Called with all bytes that a turn brought, never empty.
         on_closed: Called once with the reason, unless `close` was called first.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, tls: Tls | None) -> None:
         self.on_data: Callable[[bytes], None] = _ignore
         self.on_closed: Callable[[str], None] = _ignore
         self._sock = sock
+        self._tls = tls
         self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray(_TURN_BYTES)
+        self._view = memoryview(self._buffer)
         self._out = bytearray()
         self._reading = False
         self._writing = False
         self._closed = False
-        # Bytes that TLS has decrypted already never make the socket readable again.
-        self._buffers_inside = isinstance(sock, ssl.SSLSocket)
+        self._read_at = 0.0
 
     def resume(self) -> None:
-        """Read, now and from now on."""
+        """Read from now on."""
         if not self._reading and not self._closed:
             self._reading = True
             self._loop.add_reader(self._sock, self._read)
-            if self._buffers_inside:
-                self._loop.call_soon(self._read)
+            if self._tls is not None:
+                # The server's first words may have come with the end of the handshake.
+                self._loop.call_soon(self._take, b"")
 
     def pause(self) -> None:
         """Stop reading; the broker is held back by TCP."""
@@ -83,7 +93,7 @@ class Link:
         """Send, or keep until the socket takes it."""
         if self._closed or not data:
             return
-        self._out += data
+        self._out += data if self._tls is None else self._tls.encrypt(data)
         if not self._writing:
             self._flush()
 
@@ -101,44 +111,55 @@ class Link:
     def _read(self) -> None:
         if not self._reading:
             return
-        chunks: list[bytes] = []
-        left = _TURN_BYTES
-        ended: str | None = None
-        receive = self._sock.recv
-        while left > 0:
-            try:
-                data = receive(_CHUNK_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                break
-            except ssl.SSLWantWriteError:
-                self._await_writable()
-                break
-            except OSError as error:
-                ended = str(error)
-                break
-            if not data:
-                ended = "the broker closed the connection"
-                break
-            chunks.append(data)
-            left -= len(data)
-        else:
-            if self._buffers_inside:
-                self._loop.call_soon(self._read)
-        if chunks:
-            self.on_data(b"".join(chunks))
-        if ended is not None:
-            self._end(ended)
+        try:
+            count = self._sock.recv_into(self._buffer)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(str(error))
+            return
+        if not count:
+            self._end("the broker closed the connection")
+            return
+        now = self._loop.time()
+        if count < _SMALL_BYTES and now - self._read_at < _REST_S:
+            # A fast broker wakes us for every few messages, and waking costs
+            # more than they do. Let some more come.
+            self._loop.remove_reader(self._sock)
+            self._loop.call_later(_REST_S, self._wake)
+        self._read_at = now
+        self._take(bytes(self._view[:count]))
+
+    def _wake(self) -> None:
+        if self._reading:
+            self._loop.add_reader(self._sock, self._read)
+
+    def _take(self, data: bytes) -> None:
+        if self._tls is None:
+            self.on_data(data)
+            return
+        if self._closed:
+            return
+        try:
+            data = self._tls.decrypt(data)
+            self._out += self._tls.pending_output()
+        except ssl.SSLError as error:
+            self._end(f"TLS: {error.reason or error}")
+            return
+        if data:
+            self.on_data(data)
+        if self._out and not self._writing and not self._closed:
+            self._flush()
 
     def _flush(self) -> None:
         try:
             while self._out:
                 sent = self._sock.send(self._out)
                 del self._out[:sent]
-        except (BlockingIOError, ssl.SSLWantWriteError):
-            self._await_writable()
-            return
-        except ssl.SSLWantReadError:
-            self._loop.call_later(0.01, self._flush)
+        except BlockingIOError:
+            if not self._writing:
+                self._writing = True
+                self._loop.add_writer(self._sock, self._flush)
             return
         except OSError as error:
             self._end(str(error))
@@ -147,15 +168,60 @@ class Link:
             self._writing = False
             self._loop.remove_writer(self._sock)
 
-    def _await_writable(self) -> None:
-        if not self._writing and not self._closed:
-            self._writing = True
-            self._loop.add_writer(self._sock, self._flush)
-
     def _end(self, reason: str) -> None:
         if not self._closed:
             self.close()
             self.on_closed(reason)
+
+
+class Tls:
+    """The client's side of TLS, over memory."""
+
+    def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+
+    def shake(self, data: bytes) -> bool:
+        """Go on with the handshake; True when it is done.
+
+        Raises:
+            ssl.SSLError: one side does not convince the other.
+        """
+        self._incoming.write(data)
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Return what is to be sent for ``data``."""
+        self._object.write(data)
+        return self._outgoing.read()
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Return what the records that are whole now hold.
+
+        Raises:
+            ssl.SSLError: a record is forged or broken, or the server has ended TLS.
+        """
+        self._incoming.write(data)
+        clear: list[bytes] = []
+        append, read = clear.append, self._object.read
+        try:
+            while True:  # a call gives a record
+                append(read(_RECORD_BYTES))
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            if not clear:
+                raise
+        return b"".join(clear)
+
+    def pending_output(self) -> bytes:
+        """Return what TLS itself has to say: handshake, alerts, new keys."""
+        return self._outgoing.read() if self._outgoing.pending else b""
 
 
 def _ignore(_: object) -> None:
@@ -172,9 +238,11 @@ async def open_link(address: BrokerAddress, timeout_s: float) -> Link:
     try:
         async with asyncio.timeout(timeout_s):
             sock = await _connect(address)
-            if address.context is None:
-                return Link(sock)
-            return Link(await _handshake(sock, address, address.context()))
+            try:
+                return Link(sock, await _handshake(sock, address))
+            except BaseException:
+                sock.close()
+                raise
     except ssl.SSLError as error:
         raise ServiceError(
             f"no TLS with the broker at {address}: {error}",
@@ -183,7 +251,7 @@ async def open_link(address: BrokerAddress, timeout_s: float) -> Link:
         ) from error
     except (OSError, TimeoutError) as error:
         raise ServiceError(
-            f"the broker at {address} cannot be reached: {error or 'no answer'}",
+            f"the broker at {address} cannot be reached: {str(error) or 'no answer'}",
             reference="broker-unreachable",
         ) from error
 
@@ -209,44 +277,22 @@ async def _connect(address: BrokerAddress) -> socket.socket:
     raise failure or OSError(f"{address.host} has no address")
 
 
-async def _handshake(
-    sock: socket.socket, address: BrokerAddress, context: ssl.SSLContext
-) -> ssl.SSLSocket:
-    secured = context.wrap_socket(
-        sock,
-        server_hostname=address.server_name or address.host,
-        do_handshake_on_connect=False,
-        # A broker that is killed says no farewell; MQTT has its own ends of messages.
-        suppress_ragged_eofs=True,
-    )
-    try:
-        while True:
-            try:
-                secured.do_handshake()
-            except ssl.SSLWantReadError:
-                await _until_ready(secured, writable=False)
-            except ssl.SSLWantWriteError:
-                await _until_ready(secured, writable=True)
-            else:
-                return secured
-    except BaseException:
-        secured.close()
-        raise
-
-
-async def _until_ready(sock: socket.socket, *, writable: bool) -> None:
+async def _handshake(sock: socket.socket, address: BrokerAddress) -> Tls | None:
+    if address.context is None:
+        return None
     loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def set_ready() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    if writable:
-        loop.add_writer(sock, set_ready)
-    else:
-        loop.add_reader(sock, set_ready)
-    try:
-        await ready
-    finally:
-        (loop.remove_writer if writable else loop.remove_reader)(sock)
+    tls = Tls(address.context(), address.server_name or address.host)
+    data = b""
+    while True:
+        try:
+            done = tls.shake(data)
+        except ssl.SSLError:
+            with contextlib.suppress(OSError):  # tell the server why
+                await loop.sock_sendall(sock, tls.pending_output())
+            raise
+        await loop.sock_sendall(sock, tls.pending_output())
+        if done:
+            return tls
+        data = await loop.sock_recv(sock, _RECORD_BYTES)
+        if not data:
+            raise OSError("the broker closed the connection during the handshake")
