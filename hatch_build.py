@@ -150,7 +150,7 @@ class VendorBuildHook(BuildHookInterface):  # type: ignore[misc]
         """Ask for Node only where it is needed and not there."""
         return [] if is_current(FILES) or shutil.which("npm") else [NODE_WHEEL]
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Fetch the files, and name them: git ignores them, the package must not."""
         provide()
         build_data["artifacts"].append("/src/seawall/web/static/vendor/*")

@@ -17,7 +17,7 @@ from seawall.web.services import Services
 from seawall.web.throttle import SignInThrottle, network_of
 
 SESSION_COOKIE: Final = "__Host-seawall"
-"""RFC 6265bis, section 4.1.3.2: the prefix makes browsers insist on Secure, Path=/ and no Domain."""
+"""RFC 6265bis, section 4.1.3.2: browsers insist on Secure, Path=/ and no Domain."""
 SIGN_IN_COOKIE: Final = "__Host-seawall-signin"
 IDLE_MS: Final = 12 * 3_600_000
 """A session ends after so long without a request."""

@@ -217,7 +217,7 @@ class RefusalView(_Frozen):
     topic: str
     detail: str
     payload: str = Field(
-        description="the beginning of what was sent; bytes that are no text as \\x"
+        description="the beginning of what was sent; bytes that are no text as \\xNN"
     )
     payload_bytes: int = Field(description="how long it was in whole")
     peer: str

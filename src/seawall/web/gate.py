@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from http.cookies import CookieError, SimpleCookie
-from typing import Final
+from typing import Final, cast
 from urllib.parse import parse_qsl, quote
 
 from starlette.requests import Request
@@ -23,7 +23,7 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_BODY_BYTES: Final = 64 * 1024
 CSRF_HEADER: Final = "x-csrf-token"
 BACKGROUND_HEADER: Final = "x-seawall-background"
-"""Set by a page's own timers: such a request shows that the page is open, not that somebody is there."""
+"""Set by a page's own timers: the page is open, which does not say that somebody is there."""
 
 _FORM: Final = "application/x-www-form-urlencoded"
 
@@ -129,7 +129,7 @@ async def _bounded_body(request: Request, receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise Problem(400, reference="cut-off")
-        body += message.get("body", b"")
+        body += cast(bytes, message.get("body", b""))
         if len(body) > MAX_BODY_BYTES:
             raise Problem(413, f"at most {MAX_BODY_BYTES} bytes", reference="too-large")
         if not message.get("more_body", False):

@@ -39,32 +39,18 @@ def samples_of(services: Services, viewers: int) -> list[Sample]:
     """Return the figures that the web side knows, and those handed to it. Blocking."""
     devices = services.store.devices()
     presences = services.presence()
+    version = (("version", services.facts.version),)
+    online = sum(1 for device in devices if (p := presences.get(device.device_id)) and p.online)
+    stored = services.stored_readings()
     samples = [
-        Sample(
-            "seawall_info", "gauge", "Version in use.", 1, (("version", services.facts.version),)
-        )
+        Sample("seawall_info", "gauge", "Version in use.", 1, version),
+        Sample("seawall_devices_online", "gauge", "Connected devices.", online),
+        Sample("seawall_readings_stored_total", "counter", "Stored since the start.", stored),
     ]
     for status in DeviceStatus:
         count = sum(1 for device in devices if device.status is status)
-        samples.append(
-            Sample(
-                "seawall_devices",
-                "gauge",
-                "Registered devices.",
-                count,
-                (("status", status.value),),
-            )
-        )
-    online = sum(1 for device in devices if (p := presences.get(device.device_id)) and p.online)
-    samples.append(Sample("seawall_devices_online", "gauge", "Connected devices.", online))
-    samples.append(
-        Sample(
-            "seawall_readings_stored_total",
-            "counter",
-            "Readings stored since the start.",
-            services.stored_readings(),
-        )
-    )
+        labels = (("status", status.value),)
+        samples.append(Sample("seawall_devices", "gauge", "Registered devices.", count, labels))
     for reason, count in sorted(services.store.refusal_counts().items()):
         labels = (("reason", reason.value),)
         samples.append(

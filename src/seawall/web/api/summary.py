@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from seawall.web.context import Context
-from seawall.web.fleet import Summary
+from seawall.web.figures import Summary
 
 router = APIRouter(tags=["summary"])
 

@@ -118,10 +118,11 @@ def _refused(
 
 
 @router.post("/signout")
-def sign_out(request: Request, context: Context, identity: SignedInIdentity) -> Response:
+async def sign_out(request: Request, context: Context, identity: SignedInIdentity) -> Response:
     """End the session, and all that it shows live."""
-    context.sessions.end(identity.session.token_sha256)
-    context.sign_in.signed_out(identity, address_of(request))
+    await asyncio.to_thread(context.sessions.end, identity.session.token_sha256)
+    context.hub.end_session(identity.session.token_sha256)
+    await asyncio.to_thread(context.sign_in.signed_out, identity, address_of(request))
     response = RedirectResponse("/signin", 303)
     response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="lax")
     response.headers["clear-site-data"] = '"cache"'

@@ -180,18 +180,21 @@ let fetching = 0;
 
 function fetchPulses() {
   clearTimeout(fetching);
-  fetching = setTimeout(async () => {
-    const devices = [...wanted].slice(0, 50);
-    if (!devices.length) return;
-    for (const device of devices) wanted.delete(device);
-    const query = devices.map((device) => `device=${encodeURIComponent(device.id)}`).join("&");
-    for (const pulse of await getJson(`/api/v1/sparklines?${query}`)) {
-      const device = rows.get(pulse.device_id);
-      device.pulse = pulse;
-      drawPulse(slot(device, "pulse"), pulse);
-    }
-    if (wanted.size) fetchPulses();
-  }, 60);
+  // Without an answer the next resync asks again.
+  fetching = setTimeout(() => fetchSomePulses().catch(() => {}), 60);
+}
+
+async function fetchSomePulses() {
+  const devices = [...wanted].slice(0, 50);
+  if (!devices.length) return;
+  for (const device of devices) wanted.delete(device);
+  const query = devices.map((device) => `device=${encodeURIComponent(device.id)}`).join("&");
+  for (const pulse of await getJson(`/api/v1/sparklines?${query}`)) {
+    const device = rows.get(pulse.device_id);
+    device.pulse = pulse;
+    drawPulse(slot(device, "pulse"), pulse);
+  }
+  if (wanted.size) fetchPulses();
 }
 
 const observer = new IntersectionObserver((entries) => {

@@ -12,14 +12,23 @@ const words = JSON.parse(document.getElementById("reason-words").textContent);
 const announcer = document.getElementById("announcer");
 let newest = Number(panel.dataset.newest);
 let announcedMs = 0;
-const seen = new Set(); // live events carry no number
+// Live events carry no number: what came both live and by asking is known by what it is.
+const shownLive = new Map();
+const shownAsked = new Map();
 
-function isSeen(refusal) {
-  const mark = `${refusal.at_ms} ${keyOf(refusal)} ${refusal.topic} ${refusal.peer}`;
-  if (seen.has(mark)) return true;
-  seen.add(mark);
-  if (seen.size > 500) seen.delete(seen.values().next().value);
-  return false;
+const markOf = (refusal) => `${refusal.at_ms} ${keyOf(refusal)} ${refusal.topic} ${refusal.peer}`;
+
+function note(marks, mark) {
+  marks.set(mark, (marks.get(mark) ?? 0) + 1);
+  if (marks.size > 500) marks.delete(marks.keys().next().value);
+}
+
+function take(marks, mark) {
+  const count = marks.get(mark);
+  if (!count) return false;
+  if (count > 1) marks.set(mark, count - 1);
+  else marks.delete(mark);
+  return true;
 }
 
 function wordsOf(reason) {
@@ -66,11 +75,26 @@ function announce(refusal) {
   announcer.textContent = `Message refused from ${refusal.device_id ?? "an unknown sender"}: ${title}. ${sentence}`;
 }
 
-/** Shows a refused message; returns false if it is on the page already. */
+/** Shows a refused message that came live; returns false if it is on the page already. */
 export function showRefusal(refusal) {
-  const isKnown = isSeen(refusal) || (refusal.id && refusal.id <= newest);
-  if (refusal.id > newest) newest = refusal.id;
-  if (isKnown) return false;
+  const mark = markOf(refusal);
+  if (take(shownAsked, mark)) return false;
+  note(shownLive, mark);
+  show(refusal);
+  return true;
+}
+
+function showAsked(refusal) {
+  if (refusal.id <= newest) return false;
+  newest = refusal.id;
+  const mark = markOf(refusal);
+  if (take(shownLive, mark)) return false;
+  note(shownAsked, mark);
+  show(refusal);
+  return true;
+}
+
+function show(refusal) {
   empty.hidden = true;
   const top = list.firstElementChild;
   if (top?.dataset.key === keyOf(refusal)) {
@@ -88,7 +112,6 @@ export function showRefusal(refusal) {
     while (list.children.length > MAX_CARDS) list.lastElementChild.remove();
   }
   announce(refusal);
-  return true;
 }
 
 /** Asks for what came while the stream was down. */
@@ -97,6 +120,6 @@ export async function catchUp(onRefusal) {
   const own = device ? `&device=${encodeURIComponent(device)}` : "";
   const answer = await getJson(`/api/v1/refusals?last=${MAX_CARDS}&after=${newest}${own}`);
   for (const refusal of answer.refusals.reverse()) {
-    if (showRefusal(refusal)) onRefusal?.(refusal);
+    if (showAsked(refusal)) onRefusal?.(refusal);
   }
 }
