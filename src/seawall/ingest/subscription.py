@@ -28,6 +28,7 @@ from seawall.wire.mqtt.packets import Subscription as Filter
 
 _REFUSED: Final = 0x80
 _RECHECK_S: Final = 0.02
+_WATCH_S: Final = 1.0
 _SILENCE_S: Final = 10.0
 """An answer (CONNACK, SUBACK, the message to ourselves, PINGRESP) must come within this."""
 
@@ -280,7 +281,7 @@ class Subscription:
         if self._machine.connected and now - self._said_at >= self._keep_alive_s / 2:
             self._said_at = now
             self._link.write(PINGREQ)
-        self._loop.call_later(min(1.0, self._keep_alive_s / 4), self._watch)
+        self._loop.call_later(min(_WATCH_S, self._keep_alive_s / 4), self._watch)
 
     def _end(self, reason: str) -> None:
         if self.lost.done():
