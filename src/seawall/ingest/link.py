@@ -144,7 +144,7 @@ class Link:
             data = self._tls.decrypt(data)
             self._out += self._tls.pending_output()
         except ssl.SSLError as error:
-            self._end(f"TLS: {error.reason or error}")
+            self._end(f"TLS: {getattr(error, 'reason', None) or error.strerror}")
             return
         if data:
             self.on_data(data)
@@ -210,13 +210,12 @@ class Tls:
         clear: list[bytes] = []
         append, read = clear.append, self._object.read
         try:
-            while True:  # a call gives a record
-                append(read(_RECORD_BYTES))
+            while record := read(_RECORD_BYTES):  # nothing: the server has ended TLS
+                append(record)
         except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
-            if not clear:
-                raise
+            return b"".join(clear)
+        if not clear:
+            raise ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "the broker ended TLS")
         return b"".join(clear)
 
     def pending_output(self) -> bytes:
