@@ -150,8 +150,15 @@ def agent_for(device: Device, agent: Mapping[str, bytes]) -> dict[str, bytes]:
     """
     if device.profile is Profile.PLAIN:
         return {}
-    other = "hardware_board" if device.board is Board.UNIX else "hardware_unix"
-    return {name: data for name, data in agent.items() if PurePosixPath(name).stem != other}
+
+    def is_needed(name: str) -> bool:
+        module = PurePosixPath(name).stem
+        is_for_boards = module == "hardware_board"
+        if device.board is Board.UNIX:
+            return not is_for_boards
+        return is_for_boards or not module.startswith("hardware_")
+
+    return {name: data for name, data in agent.items() if is_needed(name)}
 
 
 def pem_files(credentials: Credentials) -> dict[str, bytes]:
