@@ -55,7 +55,7 @@ def median_ms(work: Callable[[], object], rounds: int = 5) -> float:
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)
-    return round(statistics.median(times) * 1000, 2)
+    return round(statistics.median(times) * 1000, 3)
 
 
 def size(path: Path) -> int:
@@ -99,7 +99,7 @@ def bench_append(folder: Path, devices: int, readings: int) -> dict[str, object]
         "latest_of_one_ms": median_ms(lambda: store.activity(one)),
         "last_20_of_all_ms": median_ms(lambda: list(store.readings(ReadingQuery(last=20)))),
         "start_ms": median_ms(store.windows),
-        "registry_revision_us": round(median_ms(store.registry_revision, 101) * 1000),
+        "registry_revision_ms": median_ms(store.registry_revision, 101),
     }
     store.settle()
     store.close()

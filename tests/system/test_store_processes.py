@@ -91,3 +91,24 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
     found = [(r.device_id, r.boot, r.seq) for r in store.readings(ReadingQuery())]
     assert len(found) == len(set(found)) == 2 * 60 * BATCH
     store.close()
+
+
+OPENER = """
+import sys
+from seawall.store.sqlite import open_sqlite_store
+for _ in range(5):
+    store = open_sqlite_store(sys.argv[1], create=True)
+    store.check()
+    store.close()
+"""
+
+
+def test_processes_that_make_the_same_store_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "seawall.db"
+    openers = [
+        subprocess.Popen([sys.executable, "-c", OPENER, str(path)], stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    failures = [opener.communicate(timeout=60)[1] for opener in openers]
+    assert failures == [b""] * 4
+    open_sqlite_store(path).close()

@@ -22,7 +22,7 @@ from seawall.model.reading import Batch, Reading, ReplayWindow
 from seawall.store.series import KEPT_BOOTS
 from seawall.store.sqlite.database import Database
 from seawall.store.sqlite.refusals import keep_refusals
-from seawall.store.sqlite.rows import insert_rows
+from seawall.store.sqlite.rows import write_rows
 
 _COLUMNS: Final = 6
 _NOTHING: Final = (-1, -1)
@@ -37,13 +37,15 @@ class _Sender:
     Attributes:
         number: Its number in the file.
         mark: The greatest (boot, seq) stored; anything above is new without a look.
+        waiting: How many of its readings wait for settling.
     """
 
-    __slots__ = ("mark", "number")
+    __slots__ = ("mark", "number", "waiting")
 
     def __init__(self, number: int, mark: tuple[int, int]) -> None:
         self.number = number
         self.mark = mark
+        self.waiting = 0
 
 
 class Appender:
@@ -78,7 +80,7 @@ class Appender:
             self._catch_up(db)
             flat = self._new_rows(db, batch.readings)
             new = len(flat) // _COLUMNS
-            insert_rows(db, "INSERT INTO recent VALUES", "(NULL,?,?,?,?,?,?)", flat)
+            write_rows(db, "INSERT INTO recent VALUES", "(NULL,?,?,?,?,?,?)", flat)
             self._waiting += new
             if batch.windows:
                 self._log_windows(db, batch.windows)
@@ -95,13 +97,21 @@ class Appender:
                 "INSERT OR IGNORE INTO reading SELECT sender, ts, boot, seq, received, body"
                 " FROM recent ORDER BY sender, ts, boot, seq"
             )
-            db.execute(_UPDATE_HEADS)
+            self._update_heads(db)
             db.execute("DELETE FROM recent")
             _fold_windows(db)
             db.execute("UPDATE fact SET value = value + 1 WHERE name = 'settlings'")
             self._settlings += 1
             self._waiting = 0
             self._waiting_keys = None
+
+    def _update_heads(self, db: sqlite3.Connection) -> None:
+        flat: list[int] = []
+        for sender in self._senders.values():
+            if sender.waiting:
+                flat += (sender.number, sender.waiting)
+                sender.waiting = 0
+        write_rows(db, _UPDATE_HEADS, "(?,?)", flat, ") AS settled WHERE number = settled.column1")
 
     # -- deciding what is new
 
@@ -125,6 +135,7 @@ class Appender:
         for n, device_id, number, boot, seq in rows.fetchall():
             sender = self._senders.get(device_id) or self._meet(db, device_id)
             sender.mark = max(sender.mark, (boot, seq))
+            sender.waiting += 1
             self._waiting = n
             if self._waiting_keys is not None:
                 self._waiting_keys.add((number, boot, seq))
@@ -149,6 +160,7 @@ class Appender:
                     continue
             if keys is not None:
                 keys.add((sender.number, boot, seq))
+            sender.waiting += 1
             flat += (sender.number, ts_ms, boot, seq, received_ms, body)
         return flat
 
@@ -229,13 +241,10 @@ _QUIET_ROWS: Final = 64
 _QUIET_WAITING: Final = 4_000
 
 _UPDATE_HEADS: Final = (
-    "UPDATE sender SET readings = readings + waiting.n, (ts, boot, seq, received, body) ="
+    "UPDATE sender SET readings = readings + settled.column2, (ts, boot, seq, received, body) ="
     " (SELECT ts, boot, seq, received, body FROM reading WHERE reading.sender = number"
-    "  ORDER BY ts DESC, boot DESC, seq DESC LIMIT 1)"
-    " FROM (SELECT sender, count(*) AS n FROM recent GROUP BY sender) AS waiting"
-    " WHERE number = waiting.sender"
+    "  ORDER BY ts DESC, boot DESC, seq DESC LIMIT 1) FROM (VALUES"
 )
-
 _TRIM_WINDOWS: Final = (
     "DELETE FROM replay_window WHERE (sender, boot) IN (SELECT sender, boot FROM (SELECT sender,"
     " boot, row_number() OVER (PARTITION BY sender ORDER BY boot DESC) AS age FROM replay_window)"
@@ -263,7 +272,7 @@ def _fold_windows(db: sqlite3.Connection) -> None:
     newest = {(sender, boot): (top, seen) for sender, boot, top, seen in logged_windows(db)}
     flat = [value for place, window in newest.items() for value in (*place, *window)]
     (before,) = db.execute("SELECT count(*) FROM replay_window").fetchone()
-    insert_rows(db, "INSERT OR REPLACE INTO replay_window VALUES", "(?,?,?,?)", flat)
+    write_rows(db, "INSERT OR REPLACE INTO replay_window VALUES", "(?,?,?,?)", flat)
     (after,) = db.execute("SELECT count(*) FROM replay_window").fetchone()
     if after > before:
         db.execute(_TRIM_WINDOWS, (KEPT_BOOTS,))

@@ -36,6 +36,7 @@ from seawall.store.sqlite.database import Database
 _FIRST_PAGE_ROWS: Final = 16
 _PAGE_ROWS: Final = 2048
 _MAX_NAMES: Final = 500
+_UNFILTERED: Final = (None, None, None)
 _EVER_MS: Final = (-(1 << 62), 1 << 62)
 
 
@@ -73,7 +74,10 @@ class ReadingsPart:
         with self._database.reading() as db:
             # Before any page: what settles meanwhile is then met twice, never missed.
             waiting = _waiting(db, query.device_id, since_ms, until_ms)
-            senders = _senders(db, query.device_id)
+            if query.last and (query.device_id, query.until_ms, query.metric) == _UNFILTERED:
+                senders = _newest_senders(db, query.last)
+            else:
+                senders = _senders(db, query.device_id)
         waiting.sort(key=_place, reverse=backwards)
         pages = [
             self._settled(number, device_id, since_ms, until_ms, backwards)
@@ -224,6 +228,21 @@ def _senders(db: sqlite3.Connection, device_id: str | None) -> dict[str, int]:
         return dict(db.execute("SELECT device_id, number FROM sender"))
     return dict(
         db.execute("SELECT device_id, number FROM sender WHERE device_id = ?", (device_id,))
+    )
+
+
+def _newest_senders(db: sqlite3.Connection, last: int) -> dict[str, int]:
+    """Return the senders among which the so many newest settled readings are.
+
+    The newest readings of so many senders are so many already: who has sent
+    nothing since the last of these is not among them.
+    """
+    return dict(
+        db.execute(
+            "SELECT device_id, number FROM sender WHERE ts >= ifnull((SELECT ts FROM sender"
+            " WHERE ts IS NOT NULL ORDER BY ts DESC LIMIT 1 OFFSET ?), 0)",
+            (last - 1,),
+        )
     )
 
 

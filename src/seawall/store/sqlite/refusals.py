@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from seawall.model.reading import Reason, Refusal
 from seawall.store.sqlite.database import Database
-from seawall.store.sqlite.rows import insert_rows
+from seawall.store.sqlite.rows import write_rows
 
 
 class RefusalsPart:
@@ -62,7 +62,7 @@ def keep_refusals(
         flat.append(None if refusal.device_id is None else _text(refusal.device_id))
         flat += (_text(refusal.topic), _text(refusal.detail))
         flat += (refusal.payload, refusal.payload_bytes, _text(refusal.peer))
-    insert_rows(db, "INSERT INTO refusal VALUES", "(NULL,?,?,?,?,?,?,?,?)", flat)
+    write_rows(db, "INSERT INTO refusal VALUES", "(NULL,?,?,?,?,?,?,?,?)", flat)
     db.executemany(
         "INSERT INTO refusal_count VALUES (?, ?) ON CONFLICT (reason)"
         " DO UPDATE SET refusals = refusals + excluded.refusals",

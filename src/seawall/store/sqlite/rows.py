@@ -17,21 +17,21 @@ _SIZES: Final = (500, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows a statement; few sizes, so that all of them stay prepared."""
 
 
-def insert_rows(
+def write_rows(
     db: sqlite3.Connection,
     head: str,
     row: str,
     flat: Sequence[int | str | bytes | None],
     tail: str = "",
 ) -> None:
-    """Insert rows whose values stand one after the other.
+    """Run a statement over rows whose values stand one after the other.
 
     Args:
         db: Within a transaction.
-        head: ``INSERT INTO t VALUES``.
+        head: ``INSERT INTO t VALUES``, or whatever takes ``VALUES``.
         row: ``(?, ?, ...)``.
         flat: The values, row after row.
-        tail: ``ON CONFLICT ...``, if any.
+        tail: What follows them, if anything.
     """
     start, end = 0, len(flat)
     for width, statement in _statements(head, row, tail):
