@@ -12,6 +12,7 @@ import dataclasses
 import difflib
 import inspect
 import re
+import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -28,6 +29,10 @@ from seawall.model import installation
 ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
 SOURCE: Final = ROOT / "src" / "seawall"
+
+SCREENSHOTS: Final = ROOT / "build" / "screenshots"
+PICTURES: Final = {"fleet-light.png": "fleet.png", "device-light.png": "device.png"}
+"""What the browser tests made, and its name in docs/pictures."""
 
 NOTE: Final = "<!-- Written by ./run docs from the code. To change it, change the code. -->\n"
 
@@ -297,20 +302,30 @@ def difference(name: str) -> str:
     return "".join(difflib.unified_diff(*lines, f"docs/reference/{name}", "the code"))
 
 
+def _take_pictures() -> None:
+    (ROOT / "docs" / "pictures").mkdir(exist_ok=True)
+    for made, name in PICTURES.items():
+        shutil.copyfile(SCREENSHOTS / made, ROOT / "docs" / "pictures" / name)
+        print(f"wrote docs/pictures/{name}", file=sys.stderr)
+
+
 def main() -> int:
     """Write the pages, or check them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--check", action="store_true", help="exit 1 if a page differs")
-    checking = parser.parse_args().check
+    parser.add_argument("--pictures", action="store_true", help="take the tests' pictures, too")
+    given = parser.parse_args()
+    if given.pictures:
+        _take_pictures()
     differing = [name for name in PAGES if difference(name)]
     for name in differing:
-        if checking:
+        if given.check:
             sys.stdout.write(difference(name))
         else:
             REFERENCE.mkdir(exist_ok=True)
             (REFERENCE / name).write_text(PAGES[name](), encoding="utf-8")
             print(f"wrote docs/reference/{name}", file=sys.stderr)
-    return 1 if checking and differing else 0
+    return 1 if given.check and differing else 0
 
 
 if __name__ == "__main__":
