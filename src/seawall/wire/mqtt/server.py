@@ -192,6 +192,8 @@ class ServerConnection(ServerOutput):
                 if topic not in topics or qos == 2 or properties is not None:
                     if not self._judge_publish(packet, events):
                         arrived = None
+                        if self._state != "open":
+                            return
                         continue
                 elif qos:
                     self.unsettled += 1
@@ -204,8 +206,8 @@ class ServerConnection(ServerOutput):
             else:
                 arrived = None
                 self._handle_other(packet, events)
-            if self._state != "open":
-                return
+                if self._state != "open":
+                    return
         self._check_in_flight(self.unsettled if self.version == V5 else 0)
 
     def _handle_unopened(self, packets: list[p.Packet], events: list[Event]) -> None:

@@ -27,7 +27,7 @@ from seawall.model.topics import Channel, parse_topic
 MAX_COMMAND_BYTES: Final = 8_192
 
 
-def _wall_ms() -> int:
+def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
@@ -38,8 +38,8 @@ class BuiltinBroker:
         settings: Where to listen, and limits.
         context_factory: Makes the TLS context from a revocation list, PEM.
         sink: Takes publications and refusals.
-        now: Monotonic seconds.
-        wall_ms: UTC milliseconds.
+        clock: Monotonic seconds.
+        now_ms: UTC milliseconds.
     """
 
     name = "builtin"
@@ -51,13 +51,13 @@ class BuiltinBroker:
         context_factory: Callable[[bytes], ssl.SSLContext],
         sink: Sink,
         *,
-        now: Callable[[], float] = time.monotonic,
-        wall_ms: Callable[[], int] = _wall_ms,
+        clock: Callable[[], float] = time.monotonic,
+        now_ms: Callable[[], int] = _now_ms,
     ) -> None:
         self._settings = settings
         self._context_factory = context_factory
         self._context: ssl.SSLContext | None = None
-        self._endpoint = Endpoint(settings, sink, self._wrap, now=now, wall_ms=wall_ms)
+        self._endpoint = Endpoint(settings, sink, self._wrap, clock=clock, now_ms=now_ms)
         self._stopped = asyncio.Event()
 
     async def start(self, policy: AccessPolicy) -> Address:

@@ -57,8 +57,8 @@ class Endpoint:
         settings: Limits.
         sink: Takes publications and refusals.
         wrap: Makes a transport of an accepted socket; may raise `OSError`.
-        now: Monotonic seconds.
-        wall_ms: UTC milliseconds.
+        clock: Monotonic seconds.
+        now_ms: UTC milliseconds.
     """
 
     def __init__(
@@ -67,25 +67,25 @@ class Endpoint:
         sink: Sink,
         wrap: Callable[[socket.socket], Transport],
         *,
-        now: Callable[[], float],
-        wall_ms: Callable[[], int],
+        clock: Callable[[], float],
+        now_ms: Callable[[], int],
     ) -> None:
         self.policy = AccessPolicy()
         self.hub = Hub()
         self.buffer = memoryview(bytearray(READ_BYTES + RECORD_BYTES))
-        self.now = now
+        self.now = clock
         self.reception = Reception(
             self, settings.max_connections, settings.max_connections_per_address
         )
         self._wrap = wrap
-        self._wall_ms = wall_ms
+        self._now_ms = now_ms
         self._connect_timeout_s = settings.connect_timeout_s
         self._limits = ServerLimits(max_packet_bytes=settings.max_packet_bytes)
         self._live: dict[str, Link] = {}
-        self.traffic = Traffic(sink, self._live, self.later, wall_ms)
+        self.traffic = Traffic(sink, self._live, self.later, now_ms)
         self.poller = Poller(self.traffic.hand_over)
-        self._refusals = RefusalFilter(sink.refuse, now=now, wall_ms=wall_ms)
-        self._last_sweep = now()
+        self._refusals = RefusalFilter(sink.refuse, clock=clock, now_ms=now_ms)
+        self._last_sweep = clock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timers: set[asyncio.TimerHandle] = set()
 
@@ -370,7 +370,7 @@ class Endpoint:
     def sweep(self) -> None:
         """End what has run out of time: CONNECT, keep-alive, certificates, sessions."""
         now = self.now()
-        wall_s = self._wall_ms() / 1000
+        wall_s = self._now_ms() / 1000
         absent = now - self._last_sweep > _ABSENT_S
         self._last_sweep = now
         for link in self.reception.overdue(now):

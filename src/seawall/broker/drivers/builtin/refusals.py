@@ -43,20 +43,20 @@ class RefusalFilter:
 
     Args:
         refuse: Where they go.
-        now: Monotonic seconds.
-        wall_ms: UTC milliseconds.
+        clock: Monotonic seconds.
+        now_ms: UTC milliseconds.
     """
 
     def __init__(
         self,
         refuse: Callable[[Refusal], None],
         *,
-        now: Callable[[], float],
-        wall_ms: Callable[[], int],
+        clock: Callable[[], float],
+        now_ms: Callable[[], int],
     ) -> None:
         self._refuse = refuse
-        self._now = now
-        self._wall_ms = wall_ms
+        self._now = clock
+        self._now_ms = now_ms
         self._total = _Bucket(TOTAL_BURST, 0.0)
         self._sources: dict[tuple[str, Reason], _Bucket] = {}
         self.suppressed = 0
@@ -74,7 +74,7 @@ class RefusalFilter:
     ) -> None:
         """Pass a refusal on, or count it."""
         kept = payload[:MAX_KEPT_PAYLOAD_BYTES]
-        at_ms = self._wall_ms()
+        at_ms = self._now_ms()
         self._pass_on(
             Refusal(at_ms, reason, device_id, topic, detail, kept, len(payload), peer), self._now()
         )

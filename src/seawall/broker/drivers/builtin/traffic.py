@@ -27,7 +27,7 @@ class Traffic:
         sink: Takes publications.
         live: The link of each connected identity.
         later: Calls on the event loop after seconds.
-        wall_ms: UTC milliseconds.
+        now_ms: UTC milliseconds.
     """
 
     def __init__(
@@ -35,13 +35,13 @@ class Traffic:
         sink: Sink,
         live: dict[str, Link],
         later: Callable[[float, Callable[[], None]], None],
-        wall_ms: Callable[[], int],
+        now_ms: Callable[[], int],
     ) -> None:
         self.congested = False
         self._sink = sink
         self._live = live
         self._later = later
-        self._wall_ms = wall_ms
+        self._now_ms = now_ms
         self._gathered: list[Inbound] = []
         self._paused: set[Link] = set()
 
@@ -50,7 +50,7 @@ class Traffic:
         make = tuple.__new__  # the class's own constructor takes twice as long
         identity = link.identity
         peer = link.peer
-        now_ms = self._wall_ms()
+        now_ms = self._now_ms()
         self._gathered += [
             make(
                 Inbound,
@@ -71,7 +71,7 @@ class Traffic:
     def gather_will(self, identity: str, will: Will, peer: str) -> None:
         """Take the will of a client that is gone."""
         self._gathered.append(
-            Inbound(identity, will.topic, will.payload, False, self._wall_ms(), peer=peer)
+            Inbound(identity, will.topic, will.payload, False, self._now_ms(), peer=peer)
         )
 
     def hand_over(self) -> None:
