@@ -120,7 +120,7 @@ class WebStage:
         self,
         device_id: str | None,
         reason: Reason = Reason.BAD_SIGNATURE,
-        detail: str = "the signature does not match the message",
+        detail: str = "",
     ) -> Refusal:
         """Keep a refused message, and tell who looks. Call it on the loop of the application."""
         payload = b'{"temp":99.9,"boot":1,"seq":7,"sig":"' + b"0" * 64 + b'"}'

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -29,9 +30,10 @@ def plain_utc(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def fingerprint(sha256: str) -> str:
-    """Return a certificate's hash as ``openssl x509 -fingerprint`` prints it."""
-    return ":".join(sha256[at : at + 2] for at in range(0, len(sha256), 2)).upper()
+def fingerprint(sha256: str) -> Markup:
+    """Return a certificate's hash as ``openssl x509 -fingerprint`` prints it; breaks at colons."""
+    pairs = (sha256[at : at + 2].upper() for at in range(0, len(sha256), 2))
+    return Markup(":<wbr>").join(pairs)
 
 
 def later(delay_ms: int) -> str:

@@ -47,8 +47,7 @@ NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: _answer("There is no s
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the description of all routes below /api."""
-    routes = [route for route in app.routes if getattr(route, "path", "").startswith("/api/")]
+    """Return the description of all routes that are not left out of it, as pages are."""
     description = get_openapi(
         title="Seawall",
         version="1",
@@ -57,7 +56,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             "Sign in with `Authorization: Bearer TOKEN`, or with the session cookie of a "
             "browser. All times are UTC milliseconds since 1970."
         ),
-        routes=routes,
+        routes=app.routes,
     )
     schemas = description.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):

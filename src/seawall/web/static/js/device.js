@@ -21,6 +21,7 @@ import { readState, showState, stateOf } from "./state.js";
 const DEFAULT_RANGE = "15m";
 const POINTS = 800;
 const SHOWN_READINGS = 12;
+const MIN_SPAN_MS = 60_000;
 const page = document.getElementById("device");
 const id = page.dataset.device;
 const device = readState(page.dataset);
@@ -120,12 +121,29 @@ async function load() {
   try {
     const answer = await getJson(`/api/v1/devices/${encodeURIComponent(id)}/readings?${query}`, request.signal);
     metric ||= answer.metric ?? "";
+    fit(answer);
     chart.show(answer);
     tellAboutChart();
     if (!view.zoom && answer.bucket_ms) refetch(Math.max(10_000, answer.bucket_ms));
   } catch (error) {
     if (error.name !== "AbortError") refetch(5000);
   }
+}
+
+// A device whose whole life is in view gets a chart of that life, not an empty one with a stub.
+function fit(history) {
+  if (view.zoom || history.bucket_ms || !history.t.length) return;
+  const stored = Number(document.querySelector('[data-slot="stored"]').textContent.replace(/\D/g, ""));
+  if (history.t.length < stored) return;
+  const first = Math.min(history.t[0] - 2000, serverNow() - MIN_SPAN_MS);
+  history.since_ms = Math.max(history.since_ms, Math.round(first));
+}
+
+function moveOn() {
+  [chart.history.since_ms, chart.history.until_ms] = bounds();
+  fit(chart.history);
+  chart.redraw();
+  tellAboutChart();
 }
 
 function refetch(afterMs) {
@@ -180,9 +198,7 @@ setInterval(() => {
   const nowMs = serverNow();
   if (nowMs - movedMs < Math.min(30_000, view.span / 1000)) return;
   movedMs = nowMs;
-  [chart.history.since_ms, chart.history.until_ms] = bounds();
-  chart.redraw();
-  tellAboutChart();
+  moveOn();
 }, 1000);
 
 onChoice((name) => {
@@ -222,9 +238,7 @@ function extend(atMs, value) {
   while (shown.t[0] < serverNow() - view.span) {
     for (const column of new Set([shown.t, shown.count, shown.min, shown.mean, shown.max])) column.shift();
   }
-  [shown.since_ms, shown.until_ms] = bounds();
-  chart.redraw();
-  tellAboutChart();
+  moveOn();
 }
 
 function addRow(reading, value) {

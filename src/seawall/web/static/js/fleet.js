@@ -204,7 +204,7 @@ const observer = new IntersectionObserver((entries) => {
     if (device.isVisible && !device.pulse) wanted.add(device);
   }
   fetchPulses();
-});
+}, { rootMargin: "600px" });
 for (const device of rows.values()) observer.observe(device.row);
 
 // Every second: states age, pulses move on, worst come first
@@ -238,7 +238,7 @@ setInterval(() => {
     if (device.isDirty) drawPulse(slot(device, "pulse"), device.pulse);
     device.isDirty = false;
   }
-  if (beats % 4 === 0) sortRows();
+  if (beats % 2 === 0) sortRows();
   if (reloadAsked && beats > 3 && !isBusy()) location.reload();
 }, 1000);
 
