@@ -6,7 +6,6 @@ import os
 import resource
 import sqlite3
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from multiprocessing import get_context
@@ -142,6 +141,12 @@ def test_a_truncated_or_overwritten_file(store: SqliteStore, path: Path, keep: i
 
 
 # -- versions
+
+
+def test_an_engine_that_is_too_old(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seawall.store.sqlite.database._OLDEST_SQLITE", (99, 0, 0))
+    assert refused(path, create=True).reference == "store-engine-old"
+    assert not path.exists()
 
 
 def test_the_file_says_whose_it_is(store: SqliteStore, path: Path) -> None:
@@ -283,4 +288,3 @@ def test_reading_connections_are_few(store: SqliteStore) -> None:
     for _ in range(50):
         store.devices()
     assert len(store._database._readers) == 1
-    assert sys.getrefcount(store) < 10

@@ -46,6 +46,12 @@ class Database:
         self._lock = threading.Lock()
         self._closed = False
         self._readers: deque[sqlite3.Connection] = deque()
+        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise StoreError(
+                f"cannot use database {path}: SQLite {sqlite3.sqlite_version} is too old",
+                reference="store-engine-old",
+                hint=f"use a Python built with SQLite {'.'.join(map(str, _OLDEST_SQLITE))} or later",
+            )
         _prepare_file(path, create)
         try:
             self._writer = self._connect()
