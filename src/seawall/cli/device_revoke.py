@@ -90,7 +90,9 @@ def _prover(installation: Installation) -> Prover | None:
     running = running_daemon(installation.paths)
     if running is None or not isinstance(running.get("mqtt_port"), int):
         return None
-    host = str(running.get("mqtt_host", "127.0.0.1"))
+    # Where it listens, not its public name: that may lead through a router that
+    # does not lead back.
+    host = installation.settings.mqtt.host
     names = installation.keystore.server_names()
     public = installation.settings.mqtt.public_host.lower()
     return Prover(

@@ -111,7 +111,9 @@ class Prover:
             except ssl.SSLError as error:
                 return self._judge_refusal(f"refused in the TLS handshake: {_alert(error)}")
             except OSError as error:
-                return self._judge_refusal(f"closed in the TLS handshake: {error}")
+                return self._judge_refusal(
+                    f"closed in the TLS handshake: {error.strerror or error}"
+                )
             with tls:
                 return self._connect(tls, device_id)
 
