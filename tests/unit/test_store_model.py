@@ -27,6 +27,8 @@ from seawall.testing.store_contract import (
     an_event,
 )
 
+IN_MEMORY = Path("/dev/shm")  # thousands of commits: a busy disk would take a minute
+
 NAMES = st.sampled_from(["a", "b", "device-3"])
 TIMES_MS = st.integers(T0_MS, T0_MS + 20)
 BODIES = st.sampled_from([b'{"temp":1}', b'{"temp":-2.25,"hum":3}', b"{}", b'{"text":"\xc3\xa9"}'])
@@ -64,7 +66,7 @@ class StoreComparison(RuleBasedStateMachine):
 
     @initialize(settle_rows=st.sampled_from([0, 3, 10, None]))
     def make(self, settle_rows: int | None) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
         self.settle_rows = settle_rows
         self.model = MemoryStore(max_refusals=4)
         self.stores = [self.open(), self.open()]

@@ -50,7 +50,7 @@ class Database:
             raise StoreError(
                 f"cannot use database {path}: SQLite {sqlite3.sqlite_version} is too old",
                 reference="store-engine-old",
-                hint=f"use a Python built with SQLite {'.'.join(map(str, _OLDEST_SQLITE))} or later",
+                hint="use a Python with SQLite 3.37 or later",
             )
         _prepare_file(path, create)
         try:
