@@ -5,12 +5,19 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from seawall.errors import ProtocolError
 from seawall.model.reading import Reading
-from seawall.wire.payload import MAX_NUMBER, parse_body, parse_members, plain_counters
+from seawall.wire.payload import (
+    MAX_NUMBER,
+    MISFITS,
+    parse_body,
+    parse_members,
+    plain_counters,
+    shape_reader,
+)
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 ROWS = json.loads((VECTORS / "bodies.json").read_text("ascii"))
@@ -140,6 +147,53 @@ def test_the_fast_reader_agrees_with_a_slow_one(body):
     assert verdict == independent_verdict(body)
 
 
+few_names = st.sampled_from(["t", "a", "boot", "seq", "ts", "sig", "b.c"])
+few_values = st.sampled_from(["1", "0", "-1", "2.5", '"x"', '":"', "true", "null", "1e999", "[]",
+                              "1763759216000", "1763759216000.0", "9007199254740992"])  # fmt: skip
+few_pairs = st.tuples(few_names, few_values)
+
+
+def join(pairs):
+    return ("{" + ",".join(f'"{name}":{value}' for name, value in pairs) + "}").encode()
+
+
+@st.composite
+def good_and_similar(draw):
+    """A body that is accepted, and one that differs from it in a member or two."""
+    metrics = draw(st.lists(st.tuples(st.sampled_from(["a", "b.c", "d"]), few_values), max_size=2))
+    counters = [("boot", draw(st.sampled_from("01"))), ("seq", draw(st.sampled_from("019")))]
+    ts = draw(st.lists(st.just(("ts", "1763759216000")), max_size=1))
+    members = draw(st.permutations([("t", "1"), *counters, *ts, *metrics]))
+    changed = list(members)
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(changed) - 1))
+        changed[at : at + draw(st.integers(0, 1))] = draw(st.lists(few_pairs, max_size=1))
+        changed = changed or [("t", "1")]
+    return join(members), join(changed)
+
+
+@given(good_and_similar())
+@example((b'{"t":1,"boot":1,"seq":1}', b'{"t":1,"t":2,"boot":1,"seq":1}'))
+@example((b'{"t":1,"boot":1,"seq":1}', b'{"t":"x:y","boot":1,"seq":1}'))
+@example((b'{"t":1,"boot":1,"seq":1}', b'{"boot":1,"boot":1,"seq":1}'))
+@example((b'{"t":1,"boot":1,"seq":1}', b'{"t":1,"boot":1,"ts":null}'))
+@example((b'{"t":1,"a":"x","boot":1,"seq":1}', b'{"t":1,"a":"x:","boot":1,"a":1}'))
+def test_what_the_reader_of_a_shape_accepts_is_accepted_alike(bodies):
+    first, second = bodies
+    assume(independent_verdict(first) is not None)
+    reader = shape_reader(first)
+    for body in (first, second):
+        if body.count(b":") != reader.colons:
+            continue
+        try:
+            read = reader.decode(body)
+        except MISFITS:
+            continue
+        assert (read.boot, read.seq, read.ts) == independent_verdict(body)
+    if first.count(b":") == reader.colons:
+        assert reader.decode(first).seq == parse_body(first).seq
+
+
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_raise_only_the_documented_error(body):
     for parse in (parse_body, parse_members, plain_counters):
@@ -165,6 +219,9 @@ def test_many_shapes_do_not_fill_the_memory():
     for number in range(3000):
         parse_body(b'{"m%d":1,"boot":1,"seq":1}' % number)
     assert len(payload._shapes) <= payload._MAX_SHAPES
+    for number in range(1100):
+        shape_reader(b'{"m%d":1,"boot":1,"seq":1}' % number)
+    assert len(payload._readers) <= payload._MAX_SHAPES
 
 
 def test_plain_messages_are_told_apart_by_counters_or_by_time():

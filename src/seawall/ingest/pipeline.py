@@ -30,13 +30,21 @@ from seawall.model.reading import (
 )
 from seawall.model.topics import UPWARD, Channel, DeviceTopic, parse_topic, topic_of
 from seawall.wire.envelope import MIN_WIRE_BYTES, SIG_MARK, SUFFIX_BYTES, Verifier, open_sealed
-from seawall.wire.payload import plain_counters, reading_counters
+from seawall.wire.payload import (
+    MISFITS,
+    NO_SHAPE,
+    plain_counters,
+    reading_counters,
+    shape_reader,
+)
 from seawall.wire.plain import open_plain
 
 MAX_AHEAD_MS: Final = 86_400_000
 """A reading may be dated a day ahead of the server at most; the past is free (an outbox)."""
 MAX_KEPT_TOPIC_CHARS: Final = 200
 
+_MAX_LANE_SHAPES: Final = 32
+"""Making a reader takes as long as fifty readings, so no device has more of them made."""
 _OPEN_BRACE: Final = 0x7B
 _BY_STATUS: Final = {
     DeviceStatus.DISABLED: (Reason.DISABLED_DEVICE, "the device is disabled"),
@@ -53,9 +61,18 @@ class DeviceKey(NamedTuple):
 
 
 class _Lane:
-    """One device's readings topic, ready for the loop: cached hash states and its history."""
+    """One device's readings topic, ready for the loop.
 
-    __slots__ = ("device_id", "history", "inner", "outer")
+    Attributes:
+        device_id: Whose.
+        inner: Copies the inner hash state of its key and topic.
+        outer: Copies the outer one.
+        history: Its replay windows.
+        decode: Reads bodies of the shape that came last (`ShapeReader`).
+        colons: How many such a body has.
+    """
+
+    __slots__ = ("_shapes_left", "colons", "decode", "device_id", "history", "inner", "outer")
 
     def __init__(self, device_id: str, verifier: Verifier, history: History) -> None:
         inner, outer = verifier.states
@@ -63,6 +80,20 @@ class _Lane:
         self.inner = inner.copy
         self.outer = outer.copy
         self.history = history
+        self.decode, self.colons = NO_SHAPE
+        self._shapes_left = _MAX_LANE_SHAPES
+
+    def read(self, body: bytes) -> tuple[int, int, int | None]:
+        """Return (boot, seq, ts_ms) of a body of another shape, which becomes the lane's.
+
+        Raises:
+            ProtocolError: with one sentence that says what is wrong.
+        """
+        counters = reading_counters(body)
+        if self._shapes_left:
+            self._shapes_left -= 1
+            self.decode, self.colons = shape_reader(body)
+        return counters
 
 
 @dataclass(slots=True)
@@ -152,7 +183,7 @@ class Pipeline:
         device's current boot costs no call of ours but the parser's.
         """
         lane_of, keep = self._lanes.get, judgement.batch.readings.append
-        compare, counters, make = hmac.compare_digest, reading_counters, tuple.__new__
+        compare, make = hmac.compare_digest, tuple.__new__
         largest, progress, number = self._max_payload_bytes, self._progress, self._judged
         for message in messages:
             identity, topic, payload, _, received_ms, _, _, _ = message
@@ -173,11 +204,20 @@ class Pipeline:
             if not compare(b',"sig":"%b"}' % outer.hexdigest().encode(), payload[-SUFFIX_BYTES:]):
                 self._judge_other(message, judgement, changed)
                 continue
-            try:
-                boot, seq, ts_ms = counters(body)
-            except ProtocolError as error:
-                judgement.batch.refusals.append(_refusal(message, Reason.MALFORMED, error.message))
-                continue
+            boot = -1
+            if body.count(b":") == lane.colons:
+                try:
+                    read = lane.decode(body)
+                    boot, seq, ts_ms = read.boot, read.seq, read.ts
+                except MISFITS:
+                    pass  # not the shape that it looked like
+            if boot < 0:
+                try:
+                    boot, seq, ts_ms = lane.read(body)
+                except ProtocolError as error:
+                    refusal = _refusal(message, Reason.MALFORMED, error.message)
+                    judgement.batch.refusals.append(refusal)
+                    continue
             if ts_ms is None:
                 ts_ms = received_ms
             window = lane.history.current

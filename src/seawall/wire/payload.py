@@ -9,6 +9,7 @@ therefore means the same to the device that signed it and to whoever reads it.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
 import msgspec
@@ -24,7 +25,11 @@ MAX_MEMBERS: Final = 64
 Member = str | int | float | bool | None
 _Whole = Annotated[int, msgspec.Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 
-_decode: Final = msgspec.json.Decoder(dict[str, _Whole | float | str | bool | None]).decode
+_Any = _Whole | float | str | bool | None
+_Counter = Annotated[int, msgspec.Meta(ge=0, le=MAX_NUMBER)]
+_Time = Annotated[int, msgspec.Meta(ge=MIN_TS_MS, lt=MAX_TS_MS)]
+
+_decode: Final = msgspec.json.Decoder(dict[str, _Any]).decode
 _NUMBER_TYPES: Final = (float, int)
 _MAX_SHAPES: Final = 1024
 
@@ -93,6 +98,55 @@ def reading_counters(body: bytes) -> tuple[int, int, int | None]:
     if body[0] != 0x7B:
         raise _malformed("there is white space before the object")
     return boot, seq, ts_ms
+
+
+class ShapeReader(NamedTuple):
+    """Reads the bodies of one shape, three times as fast as `parse_body`.
+
+    A body with exactly ``colons`` colons that ``decode`` accepts is one that
+    `parse_body` accepts, with the same ``boot``, ``seq`` and ``ts``: each of as many
+    required members is there, so each is there once, and there are no others. About
+    any other body it says nothing (`MISFITS` are raised): ask `parse_body`.
+    """
+
+    decode: Callable[[bytes], Any]
+    colons: int
+
+
+MISFITS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+NO_SHAPE: Final = ShapeReader(_decode, -1)
+"""Of no body."""
+
+_readers: dict[tuple[str, ...], ShapeReader] = {}
+
+
+def shape_reader(body: bytes) -> ShapeReader:
+    """Return the reader for bodies like one that `parse_body` has accepted."""
+    members = _decode(body)
+    candidates = _check_shape(members)
+    number = next(name for name in candidates if type(members[name]) in _NUMBER_TYPES)
+    shape = (number, *members)
+    reader = _readers.get(shape)
+    if reader is None:
+        if len(_readers) >= _MAX_SHAPES:
+            _readers.clear()
+        reader = _readers[shape] = _make_reader(number, members)
+    return reader
+
+
+def _make_reader(number: str, members: dict[str, Any]) -> ShapeReader:
+    fields: list[Any] = [("boot", _Counter), ("seq", _Counter)]
+    fields += [
+        (f"m{at}", _Whole | float if name == number else _Any, msgspec.field(name=name))
+        for at, name in enumerate(members)
+        if name not in RESERVED_MEMBERS
+    ]
+    if "ts" in members:
+        fields.append(("ts", _Time))
+    else:
+        fields.append(("ts", None, None))
+    shape = msgspec.defstruct("Shape", fields, kw_only=True, gc=False)
+    return ShapeReader(msgspec.json.Decoder(shape).decode, len(members))
 
 
 def parse_members(body: bytes) -> dict[str, Member]:
