@@ -16,6 +16,7 @@ from seawall.errors import (
     KeyAccessError,
     NotFoundError,
     StateError,
+    StoreFullError,
 )
 from seawall.pki import files, keystore
 from seawall.pki.authority import IssuedCertificate
@@ -82,7 +83,7 @@ def test_a_creation_that_fails_leaves_nothing(
         path.write_bytes(data)
 
     monkeypatch.setattr(files, "write_private", full)
-    with pytest.raises(StateError, match="No space left"):
+    with pytest.raises(StoreFullError, match="No space left"):
         Keystore.create(tmp_path / "pki", NAMES, NOW)
     assert list(tmp_path.iterdir()) == []
 
@@ -215,7 +216,7 @@ def test_a_crash_between_register_and_list_is_mended_by_the_next_call(
         real(path, data)
 
     monkeypatch.setattr(keystore.files, "write_private", crash)
-    with pytest.raises(OSError, match="power cut"):
+    with pytest.raises(StateError, match="power cut"):
         made.revoke(issued.serial, NOW, authority)
     monkeypatch.undo()
     assert not made.is_listed(issued.serial)
@@ -278,3 +279,27 @@ def test_an_unwritable_place_is_told(tmp_path: Path) -> None:
     with pytest.raises(StateError) as caught:
         Keystore.create(tmp_path / "file" / "pki", NAMES, NOW)
     assert caught.value.reference == "state-unwritable"
+
+
+def test_a_full_disk_adds_no_device(made: Keystore, monkeypatch: pytest.MonkeyPatch) -> None:
+    issued, authority = _add(made, "greenhouse-1"), made.authority()
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_private", full)
+    with pytest.raises(StoreFullError) as caught:
+        _add(made, "attic")
+    assert caught.value.hint
+    with pytest.raises(StoreFullError):
+        made.revoke(issued.serial, NOW, authority)
+    monkeypatch.undo()
+    assert [path.name for path in (made.path / "devices").iterdir()] == ["greenhouse-1"]
+    assert not made.is_listed(issued.serial)
+
+
+def test_no_authority_is_made_while_the_clock_was_never_set(tmp_path: Path) -> None:
+    with pytest.raises(KeyAccessError, match="1970-01-01") as caught:
+        Keystore.create(tmp_path / "pki", NAMES, datetime(1970, 1, 1, tzinfo=UTC))
+    assert caught.value.reference == "clock-outside-authority"
+    assert list(tmp_path.iterdir()) == []

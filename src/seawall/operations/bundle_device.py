@@ -12,7 +12,7 @@ from typing import Any, Final
 from seawall.devices import bundle
 from seawall.devices.bundle import Connection, Credentials, Wifi
 from seawall.devices.firmware import agent_directory, agent_files
-from seawall.errors import ConfigurationError, ConflictError, StateError
+from seawall.errors import ConfigurationError, ConflictError
 from seawall.model.device import Device, DeviceStatus, Profile, Trust
 from seawall.operations.find_device import find_device
 from seawall.operations.installation import Installation
@@ -86,7 +86,7 @@ def bundle_device(
         ConfigurationError: no bundle can be made for the board, or the server's
             certificate does not hold the host.
         ServiceError: the agent does not compile.
-        StateError: the folder cannot be written.
+        StateError: the folder cannot be written (StoreFullError: the disk is full).
     """
     device = find_device(installation, device_id)
     if device.status is DeviceStatus.REVOKED:
@@ -109,9 +109,7 @@ def bundle_device(
     try:
         _write(directory, contents)
     except OSError as error:
-        raise StateError(
-            f"{directory} cannot be written: {error.strerror}", reference="bundle-unwritable"
-        ) from error
+        raise files.unwritable(directory, error) from error
     sizes = {name: len(data) for name, data in sorted(contents.items())}
     return WrittenBundle(
         device, directory, sizes, connection.host, connection.port, connection.pins

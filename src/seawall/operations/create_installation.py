@@ -81,10 +81,12 @@ def create_installation(
 
     Raises:
         ConflictError: there is something in the directory already.
-        StateError: it is half made, or cannot be written.
+        StateError: it is half made, or cannot be written (StoreFullError: the disk is full).
+        KeyAccessError: the clock is far off.
         InvalidNameError: a server name or the user name is not allowed.
         UsageError: the password is weak.
     """
+    root = root.expanduser().resolve()
     check_user_name(new.admin)
     server_names(new.settings.names)
     password = new.password if new.password is not None else generate_password()
@@ -102,9 +104,7 @@ def create_installation(
                 actor=actor,
             )
     except OSError as error:
-        raise StateError(
-            f"{root} cannot be written: {error.strerror}", reference="state-unwritable"
-        ) from error
+        raise files.unwritable(root, error) from error
     return CreatedInstallation(
         root,
         None if new.password is not None else password,

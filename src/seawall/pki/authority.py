@@ -223,7 +223,17 @@ class Authority:
 
 
 def create_root(now: datetime) -> KeyPair:
-    """Make a root authority: it signs issuing certificates alone (path length 1)."""
+    """Make a root authority: it signs issuing certificates alone (path length 1).
+
+    Raises:
+        KeyAccessError: the clock was never set.
+    """
+    if now < profiles.EARLIEST:
+        raise KeyAccessError(
+            f"the clock says {now:%Y-%m-%d %H:%M} UTC, which is before Seawall was made",
+            reference="clock-outside-authority",
+            hint="set this machine's clock ('timedatectl' shows it) and try again",
+        )
     key = ec.generate_private_key(ec.SECP256R1())
     start = (now - profiles.BACKDATE).replace(microsecond=0)
     name = _authority_name("Seawall root", key.public_key())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from seawall.errors import KeyAccessError
+from seawall.errors import KeyAccessError, SeawallError, StateError, StoreFullError
 
 PRIVATE_FILE: Final = 0o600
 PRIVATE_DIRECTORY: Final = 0o700
@@ -109,6 +110,20 @@ def read_private(path: Path) -> bytes:
             f"{path} cannot be read: {error.strerror}",
             hint=f"it must belong to the user who runs Seawall: chown \"$USER\" '{path}'",
         ) from error
+
+
+def unwritable(path: Path, error: OSError) -> SeawallError:
+    """Return the error to raise when a file or folder could not be written."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreFullError(
+            f"{path} cannot be written: {error.strerror}",
+            hint="make room on the disk ('df' shows it) and try again",
+        )
+    return StateError(
+        f"{path} cannot be written: {error.strerror or error}",
+        reference="state-unwritable",
+        hint="it must belong to the user who runs Seawall, on a disk that can be written",
+    )
 
 
 def check_private_directory(path: Path) -> None:

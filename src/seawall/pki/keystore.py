@@ -79,7 +79,7 @@ class Keystore:
 
         Raises:
             ConflictError: the folder exists.
-            StateError: it cannot be written.
+            StateError: it cannot be written (StoreFullError: the disk is full).
             InvalidNameError: a name is neither a DNS name nor an address.
         """
         if path.exists():
@@ -92,9 +92,7 @@ class Keystore:
             with files.new_directory(path) as directory:
                 fill_keystore(directory, names, now, passphrase)
         except OSError as error:
-            raise StateError(
-                f"{path} cannot be written: {error.strerror}", reference="state-unwritable"
-            ) from error
+            raise files.unwritable(path, error) from error
         return cls(path)
 
     @classmethod
@@ -240,8 +238,16 @@ class Keystore:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep other processes from changing the keystore meanwhile; waits for its turn."""
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Keep other processes from changing the keystore meanwhile; waits for its turn.
+
+        Raises:
+            StateError: the keystore cannot be written (StoreFullError: the disk is full).
+        """
+        path = self.path / ".lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise files.unwritable(path, error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -249,14 +255,21 @@ class Keystore:
             os.close(descriptor)
 
     def save_device(self, device_id: str, issued: IssuedCertificate) -> None:
-        """Keep a device's key and certificate, in place of those it had."""
+        """Keep a device's key and certificate, in place of those it had.
+
+        Raises:
+            StateError: they cannot be written (StoreFullError: the disk is full).
+        """
         directory = self._device_directory(device_id)
         # What stands there is of a device that never got into the registry, or
         # is being replaced: the caller holds `exclusive`.
-        files.remove_tree(directory)
-        with files.new_directory(directory) as temporary:
-            files.write_private(temporary / "key.der", issued.key_der)
-            files.write_private(temporary / "cert.der", issued.cert_der)
+        try:
+            files.remove_tree(directory)
+            with files.new_directory(directory) as temporary:
+                files.write_private(temporary / "key.der", issued.key_der)
+                files.write_private(temporary / "cert.der", issued.cert_der)
+        except OSError as error:
+            raise files.unwritable(directory, error) from error
 
     def device_key_der(self, device_id: str) -> bytes:
         """Return a device's private key, PKCS#8 DER.
@@ -301,6 +314,9 @@ class Keystore:
             serial: Lower-case hex.
             now: The time.
             authority: Signs the list.
+
+        Raises:
+            StateError: it cannot be written (StoreFullError: the disk is full).
         """
         with self.exclusive():
             register = self.revoked().with_serial(serial, int(now.timestamp() * 1000))
@@ -328,8 +344,11 @@ class Keystore:
         register = register.with_next_number()
         before = x509.load_pem_x509_crl(self.crl_pem()).last_update_utc
         crl = authority.build_crl(register.revoked, now, number=register.number, newer_than=before)
-        files.write_private(self.path / "revoked.json", revocation.render_register(register))
-        files.write_private(self.crl_path, crl)
+        try:
+            files.write_private(self.path / "revoked.json", revocation.render_register(register))
+            files.write_private(self.crl_path, crl)
+        except OSError as error:
+            raise files.unwritable(self.crl_path, error) from error
 
     def _pair(self, stem: str) -> CertificatePaths:
         return CertificatePaths(self.path / f"{stem}.crt.pem", self.path / f"{stem}.key.pem")

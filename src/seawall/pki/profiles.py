@@ -12,12 +12,16 @@ know. The path length and the extended key usage are limited instead.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 BACKDATE: Final = timedelta(hours=1)
 """Certificates and lists begin this long ago: clocks of devices differ, and a
 server without a battery-backed clock may be stepped back after it started."""
+
+EARLIEST: Final = datetime(2025, 1, 1, tzinfo=UTC)
+"""Before this no authority is made: a clock that says so was never set, and the
+authority would have expired, or its devices refuse it, once the clock is right."""
 
 ROOT_LIFETIME: Final = timedelta(days=20 * 365)
 """Devices are born with the root, and many cannot be reached by hand again."""
