@@ -32,6 +32,8 @@ from seawall.web.app import create_app
 
 T = TypeVar("T")
 
+expect.set_options(timeout=15_000)  # other tests share the processors
+
 FLAGS: Final = (
     "--headless=new",
     "--no-sandbox",
@@ -261,7 +263,7 @@ def new_page(chromium: Browser, complaints: Complaints) -> Iterator[Callable[...
             reduced_motion="reduce",
             **more,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         complaints.watch(context)
         contexts.append(context)
         return context.new_page()
@@ -392,7 +394,7 @@ def screenshot(repository: Path) -> Callable[..., Path]:
     def take(page: Page, name: str, *, full_page: bool = True) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.png"
-        page.screenshot(path=path, full_page=full_page, animations="disabled")
+        page.screenshot(path=path, full_page=full_page, animations="disabled", timeout=60_000)
         return path
 
     return take
