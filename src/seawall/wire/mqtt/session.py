@@ -23,7 +23,8 @@ from seawall.wire.mqtt.properties import Properties
 MAX_COMMANDS: Final = 100
 """Orders that wait for one device; the next one is refused."""
 MAX_WAITING: Final = 1_000
-"""Other messages that wait for one client."""
+MAX_WAITING_BYTES: Final = 262_144
+"""Other messages that wait for one client, and their payloads."""
 MAX_SUBSCRIPTIONS: Final = 16
 """Filters of one client; a device has no use for more than five."""
 
@@ -67,6 +68,7 @@ class ServerSession:
         "last_packet_id",
         "subscriptions",
         "waiting",
+        "waiting_bytes",
     )
 
     def __init__(self, client_id: str) -> None:
@@ -76,6 +78,7 @@ class ServerSession:
         self.subscriptions: dict[str, Subscription] = {}
         self.commands: list[Outgoing] = []
         self.waiting: deque[Outgoing] | None = None
+        self.waiting_bytes = 0
         self.in_flight: dict[int, Outgoing] = {}
         self.incoming: dict[int, bool] = {}
         """QoS 2 packet ids that are not released, and whether they are durable."""
@@ -132,8 +135,11 @@ class ServerSession:
         """Keep a message for the client; False if too many wait."""
         if self.waiting is None:
             self.waiting = deque()
-        if bounded and len(self.waiting) >= MAX_WAITING:
+        if bounded and (
+            len(self.waiting) >= MAX_WAITING or self.waiting_bytes >= MAX_WAITING_BYTES
+        ):
             return False
+        self.waiting_bytes += len(message.payload)
         self.waiting.append(message)
         return True
 
@@ -154,7 +160,9 @@ class ServerSession:
             return None
         if waiting[0].qos and len(self.in_flight) >= window:
             return None
-        return self._send(waiting.popleft())
+        message = waiting.popleft()
+        self.waiting_bytes -= len(message.payload)
+        return self._send(message)
 
     def resume(self) -> list[tuple[int, Outgoing]]:
         """Return what was sent on an earlier connection and not acknowledged [MQTT-4.4.0-1]."""
