@@ -25,13 +25,13 @@ from seawall.web.static_files import StaticFiles
 _probes = APIRouter(include_in_schema=False)
 
 
-@_probes.get("/healthz")
+@_probes.api_route("/healthz", methods=["GET", "HEAD"])
 async def health() -> Response:
     """Say that the process serves."""
     return PlainTextResponse("ok\n")
 
 
-@_probes.get("/readyz")
+@_probes.api_route("/readyz", methods=["GET", "HEAD"])
 def readiness(context: Context) -> Response:
     """Say whether everything works. What does not is in the log, not in the answer."""
     try:
