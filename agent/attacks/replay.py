@@ -13,9 +13,9 @@ recorded = None
 count = 0
 
 
-def publish(self, topic, payload, packet_id, **options):
+def publish(self, topic, payload, packet_id, *flags):
     global recorded, count
-    sent = honest_publish(self, topic, payload, packet_id, **options)
+    sent = honest_publish(self, topic, payload, packet_id, *flags)
     if sent and topic.endswith(b"/readings"):
         count += 1
         if recorded is None:
