@@ -81,7 +81,7 @@ class Subscriber:
             if time.monotonic() - began > _LONGEST_DELAY_S:
                 failures = 0
             failures += 1
-            delay = min(_FIRST_DELAY_S * 2**failures, _LONGEST_DELAY_S)
+            delay = min(_FIRST_DELAY_S * 2 ** min(failures, 20), _LONGEST_DELAY_S)
             # Half of it by chance, so that many workers do not come back at once.
             delay *= 0.5 + random.random() / 2  # noqa: S311  no secret
             _LOG.warning("%s; trying again in %.1f s", reason, delay)

@@ -15,7 +15,7 @@ from seawall.broker.drivers.mosquitto import configuration as files
 from seawall.broker.drivers.mosquitto.loglines import Connected, Oversize, read_line
 from seawall.broker.drivers.mosquitto.process import MosquittoProcess, PortTakenError
 from seawall.broker.drivers.mosquitto.program import account_to_run_as, find_program
-from seawall.broker.drivers.mosquitto.takeover import take_over
+from seawall.broker.drivers.mosquitto.takeover import answer, take_over
 from seawall.broker.drivers.mosquitto.workspace import Workspace
 from seawall.broker.listening import check_free, listening_error, pick_free
 from seawall.broker.policy import AccessPolicy
@@ -131,6 +131,9 @@ class MosquittoBroker:
             self._write_rules()
             try:
                 await process.reload()
+                # It has one thread: when it answers, the new rules are in force,
+                # and the next SIGHUP will not fall into this reload.
+                await answer(self._workspace, self._password)
                 await self._end_sessions(former, policy)
             except ServiceError as error:
                 if not process.alive:
@@ -155,12 +158,10 @@ class MosquittoBroker:
             how = await process.wait()
             if self._stopped:
                 return
-            if process is not self._process:
-                continue  # `apply` has restarted it
             if time.monotonic() - began > _STEADY_S:
                 failures = 0
-            _LOG.error("mosquitto is gone: %s; it is started again", how)
-            failures = await self._restart(failures)
+            _LOG.error("mosquitto is gone: %s", how)
+            failures = await self._restart(process, failures)
 
     async def stop(self) -> None:
         """Stop Mosquitto and remove its copy of the key. Idempotent."""
@@ -174,7 +175,7 @@ class MosquittoBroker:
                 for name in (files.KEY, files.PASSWORDS):
                     self._workspace.remove(name)
 
-    async def _restart(self, failures: int) -> int:
+    async def _restart(self, gone: MosquittoProcess, failures: int) -> int:
         """Start again, however often it takes; return the failures so far."""
         while not self._stopped:
             failures += 1
@@ -182,8 +183,8 @@ class MosquittoBroker:
                 longest = min(_FIRST_DELAY_S * 2**failures, _LONGEST_DELAY_S)
                 await asyncio.sleep(longest * (0.5 + secrets.randbelow(1000) / 2000))
             async with self._changing:
-                if self._stopped:
-                    break
+                if self._stopped or self._process is not gone:
+                    break  # `apply` was quicker
                 try:
                     await self._launch(self._port)
                 except SeawallError as error:
