@@ -128,6 +128,8 @@ class MosquittoBroker:
             process = self._process
             if process is None or not process.alive:
                 return  # `run` starts it with the new policy
+            # The server's certificate too: it may have been rotated.
+            self._write_identity()
             self._write_rules()
             try:
                 await process.reload()
@@ -198,8 +200,7 @@ class MosquittoBroker:
     async def _launch(self, port: int) -> None:
         check_free(self._settings.host, port)
         self._workspace.prepare()
-        for name, source in self._sources.items():
-            self._workspace.write(name, _read(source))
+        self._write_identity()
         passwords = files.render_passwords(self._password, os.urandom(12))
         self._workspace.write(files.PASSWORDS, passwords.encode())
         text = files.render_configuration(self._settings, port)
@@ -209,6 +210,10 @@ class MosquittoBroker:
         await process.start()
         self._process = process
         self._port = port
+
+    def _write_identity(self) -> None:
+        for name, source in self._sources.items():
+            self._workspace.write(name, _read(source))
 
     def _write_rules(self) -> None:
         if not self._policy.crl_pem:
