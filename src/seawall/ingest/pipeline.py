@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from seawall.errors import ProtocolError
-from seawall.ingest.notes import event_note, reply_note
+from seawall.ingest.notes import event_note, reply_answer, reply_note
 from seawall.ingest.presence import StatusChange, parse_status
 from seawall.ingest.progress import Progress
 from seawall.ingest.replay import MASK, History, Window, histories
+from seawall.model.command import CommandAnswer
 from seawall.model.device import DeviceStatus, Profile
 from seawall.model.event import Event
 from seawall.model.message import Inbound
@@ -107,6 +108,7 @@ class Judgement:
         duplicates: Messages that were stored before and sent again.
         statuses: What devices said of their connection, in order.
         events: What devices reported and answered, for the log.
+        answers: What devices answered, for the queue of commands.
         notices: Up to where devices may be told ``stored`` after the commit.
     """
 
@@ -115,6 +117,7 @@ class Judgement:
     duplicates: int = 0
     statuses: list[StatusChange] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    answers: list[CommandAnswer] = field(default_factory=list)
     notices: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -282,6 +285,7 @@ class Pipeline:
                 judgement.events.append(event_note(place.device_id, body, message.received_ms))
             elif place.channel is Channel.REPLIES:
                 judgement.events.append(reply_note(place.device_id, body, message.received_ms))
+                judgement.answers.append(reply_answer(place.device_id, body, message.received_ms))
             else:
                 read = plain_counters if known.profile is Profile.PLAIN else reading_counters
                 boot, seq, ts_ms = read(body)

@@ -60,6 +60,15 @@ STEPS: Final[tuple[Step, ...]] = (
         "CREATE TABLE command_number (device_id TEXT PRIMARY KEY, number INTEGER NOT NULL)"
         " STRICT, WITHOUT ROWID",
     ),
+    (
+        # command_number outlives the commands: numbers are never given twice.
+        "CREATE TABLE command (device_id TEXT NOT NULL, n INTEGER NOT NULL, name TEXT NOT NULL,"
+        " payload BLOB NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL, interval INTEGER,"
+        " state TEXT NOT NULL, answered INTEGER, answer TEXT,"
+        " PRIMARY KEY (device_id, n)) STRICT, WITHOUT ROWID",
+        "CREATE INDEX command_open ON command (at) WHERE state IN ('queued', 'sent')",
+        "INSERT INTO fact VALUES ('command-revision', 0)",
+    ),
 )
 
 
