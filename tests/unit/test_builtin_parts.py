@@ -9,6 +9,7 @@ import pytest
 from seawall.broker.drivers.builtin.admission import judge_connect
 from seawall.broker.drivers.builtin.hub import MAX_RETAINED_BYTES, Hub
 from seawall.broker.drivers.builtin.identity import Peer, handshake_refusal, peer_of
+from seawall.broker.drivers.builtin.reception import source_of
 from seawall.broker.drivers.builtin.refusals import (
     BURST,
     MAX_SOURCES,
@@ -213,6 +214,21 @@ def test_retained_messages_are_bounded_and_die_with_their_device():
     assert set(hub._retained) == {"devices/b/status"}
     hub.retain(Publish("devices/b/status", b"", 1, True))
     assert hub._retained == {}
+
+
+def test_who_subscribes_again_and_again_is_not_sent_more_than_fits():
+    hub = Hub()
+    hub.retain(Publish(STATUS, bytes(4000), 0, True))
+    session, _ = join(hub, "a", "devices/a/#")
+    wanted = list(session.subscriptions.values())
+    assert sum(hub.send_retained(session, wanted) for _ in range(3000)) < 100
+
+
+def test_an_ipv6_network_counts_as_one_address():
+    assert source_of("2001:db8::1") == source_of("2001:db8::ffff:1") == "2001:db8::/64"
+    assert source_of("2001:db8:0:1::1") != source_of("2001:db8::1")
+    assert source_of("::ffff:10.0.0.1") == source_of("10.0.0.1") == "10.0.0.1"
+    assert source_of("fe80::1%eth0") == "fe80::/64"
 
 
 def test_what_waits_for_a_client_is_bounded():

@@ -47,6 +47,7 @@ SWEEP_S: Final = 1.0
 _ABSENT_S: Final = 5.0
 """If the process itself stood still for longer, nobody's silence counts."""
 
+_NOT_TAKEN: Final = "too many messages wait for a client that does not take them"
 _log = logging.getLogger(__name__)
 
 
@@ -238,8 +239,7 @@ class Endpoint:
             listener = self._live.get(session.client_id)
             for message in messages:
                 if not self.hub.pass_on(message, identity, session) and listener is not None:
-                    detail = "too many messages wait for a client that does not take them"
-                    closing = listener.machine.disconnect(ReasonCode.QUOTA_EXCEEDED, detail)
+                    closing = listener.machine.disconnect(ReasonCode.QUOTA_EXCEEDED, _NOT_TAKEN)
                     self._end(listener, closing)
                     break
             if listener is not None:
@@ -290,7 +290,8 @@ class Endpoint:
     def _subscribed(self, link: Link, event: Subscribed) -> None:
         session = link.machine.session
         link.echo = self.hub.note_subscriptions(link.identity, session)
-        self.hub.send_retained(session, event.subscriptions)
+        if not self.hub.send_retained(session, event.subscriptions):
+            self._end(link, link.machine.disconnect(ReasonCode.QUOTA_EXCEEDED, _NOT_TAKEN))
         link.machine.pump()
 
     def _forbidden(self, link: Link, message: Publish) -> None:
