@@ -1,66 +1,62 @@
 """What time it is, if anybody can know: the host's clock or NTP, above a floor that only rises."""
 
 import time
+
 from micropython import const
+
+from . import load, log
 
 # Between the time this was written and 2100, as the server demands.
 _EARLIEST_S = const(1_767_225_600)
 _LATEST_S = const(4_102_444_800)
 
 
-class Clock:
-    """UTC.
+def epoch_ms():
+    """Return the beginning of this machine's time, UTC milliseconds: 1970, or 2000 on some boards."""
+    return 946_684_800_000 if time.gmtime(0)[0] == 2000 else 0
 
-    Args:
-        floor_s: A time that is known to have passed, UTC seconds.
-        board: Its ``set_clock`` is called with a better time.
-        servers: NTP servers; none: the host's clock is trusted.
 
-    Attributes:
-        good: Whether the time is known.
+def trust_host(agent):
+    """Take the host's clock for good, if there is nobody to ask and it can be right."""
+    if not agent.ntp and _is_plausible(agent, _here_ms()):
+        agent.ahead_ms = epoch_ms()
+
+
+def _here_ms():
+    return time.time_ns() // 1_000_000 + epoch_ms()
+
+
+def _is_plausible(agent, utc_ms):
+    return max(agent.facts[4], _EARLIEST_S) <= utc_ms // 1000 < _LATEST_S
+
+
+async def settle(agent):
+    """Join the network, find out what time it is, and raise the floor.
+
+    Sets ``agent.ahead_ms``: what to add to ``time.time_ns()`` in milliseconds.
+    Without an answer the board is set to the floor at least, so that no
+    certificate that has expired by then is taken for valid.
     """
-
-    def __init__(self, floor_s, board, servers):
-        self.floor_s = max(floor_s, _EARLIEST_S)
-        self._board = board
-        self._servers = servers
-        # Boards count from 2000 or from 1970.
-        self._epoch_s = 946_684_800 if time.gmtime(0)[0] == 2000 else 0
-        self._ahead_ms = 0
-        self.good = not servers and self.is_plausible(self.now_ms() // 1000)
-
-    def is_plausible(self, utc_s):
-        """Whether it can be that late now."""
-        return self.floor_s <= utc_s < _LATEST_S
-
-    def now_ms(self):
-        """Return UTC milliseconds; means something only if `good`."""
-        return time.time_ns() // 1_000_000 + self._epoch_s * 1000 + self._ahead_ms
-
-    async def synchronise(self):
-        """Ask the NTP servers until one answers.
-
-        Without an answer the board is set to the floor at least, so that no
-        certificate that has expired by then is taken for valid.
-        """
-        from .ntp import ask
-
-        for server in self._servers:
-            utc_ms = await ask(server)
-            if utc_ms and self.is_plausible(utc_ms // 1000):
-                self.good = True
-                break
-        else:
-            if self.good or self.is_plausible(self.now_ms() // 1000):
-                return
-            utc_ms = self.floor_s * 1000
-        if not self._board.set_clock(utc_ms // 1000):
-            self._ahead_ms += utc_ms - self.now_ms()
-
-    def raise_floor(self, by_s):
-        """Raise the floor to now if it has grown by ``by_s`` seconds; tell whether."""
-        now_s = self.now_ms() // 1000
-        if not self.good or now_s < self.floor_s + by_s:
-            return False
-        self.floor_s = now_s
-        return True
+    if agent.board:
+        await agent.board.connect(agent.wifi)
+    facts = agent.facts
+    set_clock = agent.board and agent.board.set_clock
+    if agent.ntp:
+        utc_ms = await load("ntp").ask_any(agent.ntp)
+        if _is_plausible(agent, utc_ms):
+            agent.ahead_ms = epoch_ms()
+            if set_clock:
+                set_clock(utc_ms // 1000)
+            else:
+                agent.ahead_ms += utc_ms - _here_ms()
+        elif set_clock and not _is_plausible(agent, _here_ms()):
+            set_clock(max(facts[4], _EARLIEST_S))
+    else:
+        trust_host(agent)
+    if agent.ahead_ms is None:
+        log("the time is not known")
+        return
+    now_s = (time.time_ns() // 1_000_000 + agent.ahead_ms) // 1000
+    if now_s >= facts[4] + 3600:  # often enough, and kind to flash
+        facts[4] = now_s
+        load("state").write(facts)

@@ -1,0 +1,88 @@
+"""The seldom needed side of the outbox: to open it, to read from flash, to make room."""
+
+import os
+from binascii import crc32
+from struct import unpack
+
+from .outbox import Outbox
+
+
+def next_record(f):
+    """Read a record: (oldest unsettled ordinal, boot, seq, body), or None if none is whole."""
+    head = f.read(18)
+    if len(head) == 18:
+        size, tail, boot, seq, crc = unpack("<HIIII", head)
+        body = f.read(size)
+        if len(body) == size and crc32(body, crc32(head[:14])) == crc:
+            return tail, boot, seq, body
+    return None
+
+
+def open_outbox(folder, capacity, sync):
+    """Return the Outbox over the segments in a folder, however the last run ended."""
+    outbox = Outbox()
+    outbox.path = folder + "%08x"
+    outbox.capacity = capacity
+    outbox.sync = sync
+    outbox.firsts = firsts = sorted(int(name, 16) for name in os.listdir(folder))
+    outbox.dropped = 0
+    outbox.last = outbox.f = outbox.backlog = None
+    head = tail = 0
+    for first in reversed(firsts[:]):
+        oldest = None
+        at = first
+        with open(outbox.path % first, "rb") as f:
+            while record := next_record(f):
+                oldest = record[0]
+                at += 1
+        head = max(head, at)
+        if oldest is not None:
+            tail = max(oldest, firsts[0])
+            break
+        os.unlink(outbox.path % first)  # it has no whole record
+        firsts.remove(first)
+    else:
+        tail = head
+    outbox.head = head
+    outbox.tail = 0
+    outbox.settle(tail)
+    return outbox
+
+
+class Backlog:
+    """Reads records in order.
+
+    Attributes:
+        f: The segment that is being read.
+        at: Ordinal that it stands before.
+    """
+
+    def __init__(self):
+        self.f = self.at = None
+
+    def read(self, outbox, ordinal):
+        """Return (boot, seq, body), or None if flash has lost it."""
+        for attempt in range(2):
+            if attempt or self.at != ordinal or ordinal in outbox.firsts:
+                # Also when it has met its end: the file may be older than the record.
+                if self.f:
+                    self.f.close()
+                self.at = max(first for first in outbox.firsts if first <= ordinal)
+                self.f = open(outbox.path % self.at, "rb")
+            while record := next_record(self.f):
+                self.at += 1
+                if self.at > ordinal:
+                    return record[1:]
+        return None
+
+
+def make_room(outbox):
+    """After a failed write: begin a new segment next time, and give up the oldest one."""
+    f, outbox.f = outbox.f, None
+    try:
+        if f:
+            f.close()
+    except OSError:
+        pass
+    if len(outbox.firsts) > 1:
+        outbox.drop(outbox.firsts[1])

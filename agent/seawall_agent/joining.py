@@ -1,0 +1,46 @@
+"""Makes the Link of an agent, as the configuration describes it."""
+
+import tls
+from array import array
+from binascii import unhexlify
+from time import ticks_ms
+
+from . import load
+from .link import Link
+
+
+def begin(agent, config):
+    """Give an agent its link, and the host's clock if that is trusted."""
+    agent.link = made = Link()
+    made.agent = agent
+    made.outbox = agent.outbox
+    made.topic = ("devices/%s/" % config["device_id"]).encode()
+    broker = config.pop("broker")
+    host = broker["host"]
+    name = broker["server_name"]
+    by_command = broker["ack"] == "stored"
+    made.broker = (
+        host,
+        broker["port"],
+        host if host == name else name,
+        1000 * broker["keepalive_s"],
+        1000 * broker["timeout_s"],
+        1000 * broker["settle_s" if by_command else "timeout_s"],
+        by_command,
+    )
+    made.down = made.task = made.s = None
+    made.up = False
+    made.buf = memoryview(bytearray(256))
+    made.at = ticks_ms()
+    made.failures = made.next = made.old = made.settled = 0
+    made.known = agent.outbox.head
+    made.ids = array("I", range(16))
+    trust = config.pop("trust")
+    made.pins = b"" if trust["mode"] == "ca" else unhexlify("".join(trust["pins"]))
+    agent.context.verify_callback = made.judge
+    if trust["mode"] == "pin":
+        # An unknown issuer, another name and another date are forgiven; judge's verdict never is.
+        agent.context.verify_mode = tls.CERT_OPTIONAL
+    agent.wifi = config["wifi"]["ssid"] and config["wifi"]
+    agent.ntp = config["clock"]["use_ntp"] and config["clock"]["ntp"]
+    load("clock").trust_host(agent)
