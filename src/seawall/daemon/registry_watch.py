@@ -31,6 +31,7 @@ class RegistryWatch:
         self._broker = broker
         self._master = installation.keystore.master_key()
         self._revision = -1
+        self._taking_in = asyncio.Lock()
 
     def read(self) -> AccessPolicy:
         """Take the registry in, and return the policy that follows from it.
@@ -51,12 +52,20 @@ class RegistryWatch:
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             revision = await asyncio.to_thread(store.registry_revision)
-            if revision == self._revision:
-                continue
+            if revision != self._revision:
+                await self.take_in()
+
+    async def take_in(self) -> None:
+        """Read the registry and the revocation list, and have them enforced.
+
+        Raises:
+            StoreError: the registry cannot be read.
+        """
+        async with self._taking_in:
             policy = self.read()
             await self._broker.apply(policy)
-            _log.info(
-                "registry taken in: %d devices may connect, %d may not",
-                len(policy.active),
-                len(policy.refused),
-            )
+        _log.info(
+            "registry taken in: %d devices may connect, %d may not",
+            len(policy.active),
+            len(policy.refused),
+        )

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from seawall.daemon.assemble import STORE_NAME, Telemetry, assemble_telemetry
 from seawall.daemon.assemble_web import assemble_web
+from seawall.daemon.command_dispatch import CommandDispatch
+from seawall.daemon.crl_renewal import CrlRenewal
 from seawall.daemon.http_server import HttpServer
 from seawall.daemon.lock import forget_running, hold_lock, write_running
 from seawall.daemon.registry_watch import RegistryWatch
@@ -97,6 +99,9 @@ async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
             parts.add("subscriber", subscriber.run)
             await _wait_connected(subscriber)
         parts.add("registry", watch.run)
+        dispatch = CommandDispatch(installation, telemetry.publisher, telemetry.ingest.connection)
+        parts.add("commands", dispatch.run)
+        parts.add("revocation list", CrlRenewal(installation, watch.take_in).run)
         web = asyncio.create_task(http.run(), name="web")
         stack.push_async_callback(_stop_web, http, web, application)
         await _ready_or_failed(http, web)

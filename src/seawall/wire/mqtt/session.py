@@ -11,7 +11,7 @@ decides when it publishes them. Everything else belongs to the session alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
