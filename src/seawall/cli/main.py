@@ -16,7 +16,7 @@ COMMANDS: Final[dict[str, str]] = {
     "init": "Make a state directory: CA, certificates, secrets, admin user.",
     "up": "Run broker, ingest and web in the foreground.",
     "demo": "Show it all: devices, verified readings, attacks refused.",
-    "device": "Add, list, show, bundle, disable and revoke devices.",
+    "device": "Add, list, show, bundle, command, disable and revoke devices.",
     "readings": "Show stored readings.",
     "refusals": "Show what was refused, and why.",
     "payload": "Sign and verify payloads.",

@@ -1,4 +1,4 @@
-"""``seawall device``: adds, lists, shows, bundles, disables and revokes devices."""
+"""``seawall device``: adds, lists, shows, bundles, commands, disables and revokes devices."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from seawall.cli.asking import find_passphrase, passphrase_option
 from seawall.cli.device_bundle import bundle
+from seawall.cli.device_command import commands, identify, interval, restart
 from seawall.cli.device_facts import (
     add_facts,
     device_json,
@@ -26,7 +27,7 @@ from seawall.model.device import Board, DeviceStatus, Profile, Trust
 
 @click.group(name="device")
 def command() -> None:
-    """Add, list, show, bundle, disable and revoke devices."""
+    """Add, list, show, bundle, command, disable and revoke devices."""
 
 
 @command.command(
@@ -210,5 +211,5 @@ def enable(name: str, state: Path, as_json: bool) -> None:
         print_facts({"device": name, "status": device.status.value})
 
 
-command.add_command(bundle)
-command.add_command(revoke)
+for _more in (bundle, identify, restart, interval, commands, revoke):
+    command.add_command(_more)
