@@ -3,14 +3,14 @@
 import sys
 
 from seawall_agent.app import main
-from seawall_agent.signer import Signer
+from seawall_agent.mqtt import Mqtt
 
-honest_seal = Signer.seal
-
-
-def seal(self, body, topic):
-    return honest_seal(self, body, topic).replace(b'"temp":', b'"temp":9', 1)
+honest_publish = Mqtt.publish
 
 
-Signer.seal = seal
+def publish(self, topic, payload, packet_id, *flags):
+    return honest_publish(self, topic, payload.replace(b'"temp":', b'"temp":9'), packet_id, *flags)
+
+
+Mqtt.publish = publish
 sys.exit(main(sys.argv))

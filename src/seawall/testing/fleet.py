@@ -16,6 +16,9 @@ from seawall.testing.device_process import DeviceProcess, Runtime, agent_path
 from seawall.testing.measurements import read_series, series_for
 
 ADC_NAME = "adc.txt"
+HEAP = "32k"
+ATTACK_HEAP = "64k"
+"""An attacker has more memory than the device that it plays."""
 
 
 @dataclass
@@ -58,11 +61,12 @@ class Fleet:
         )
         values = series_for(len(self.devices), read_series())
         (bundle / ADC_NAME).write_text("".join(f"{value}\n" for value in values))
-        script = "main.py"
+        script, heap = "main.py", HEAP
         if attack is not None:
+            heap = ATTACK_HEAP
             script = f"{attack}.py"
             shutil.copy(agent_path() / "attacks" / script, bundle / script)
-        device = DeviceProcess(bundle, self.runtime, script=script)
+        device = DeviceProcess(bundle, self.runtime, heap=heap, script=script)
         self.devices[device_id] = device
         return device
 
