@@ -18,6 +18,7 @@ from seawall.daemon.command_dispatch import CommandDispatch
 from seawall.daemon.crl_renewal import CrlRenewal
 from seawall.daemon.http_server import HttpServer
 from seawall.daemon.lock import forget_running, hold_lock, write_running
+from seawall.daemon.memory import calm_collector
 from seawall.daemon.registry_watch import RegistryWatch
 from seawall.daemon.supervision import supervise
 from seawall.errors import ServiceError
@@ -98,10 +99,7 @@ async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
             subscriber = telemetry.listen(endpoint)
             parts.add("subscriber", subscriber.run)
             await _wait_connected(subscriber)
-        parts.add("registry", watch.run)
-        dispatch = CommandDispatch(installation, telemetry.publisher, telemetry.ingest.connection)
-        parts.add("commands", dispatch.run)
-        parts.add("revocation list", CrlRenewal(installation, watch.take_in).run)
+        parts.add_keepers(installation, telemetry, watch)
         web = asyncio.create_task(http.run(), name="web")
         stack.push_async_callback(_stop_web, http, web, application)
         await _ready_or_failed(http, web)
@@ -131,6 +129,15 @@ class _Parts:
         task = asyncio.create_task(supervise(name, part), name=name)  # type: ignore[arg-type]
         task.add_done_callback(self._ended)
         self._tasks.append(task)
+
+    def add_keepers(
+        self, installation: Installation, telemetry: Telemetry, watch: RegistryWatch
+    ) -> None:
+        """Start what keeps the daemon at what other processes write, and the calendar."""
+        dispatch = CommandDispatch(installation, telemetry.publisher, telemetry.ingest.connection)
+        self.add("registry", watch.run)
+        self.add("commands", dispatch.run)
+        self.add("revocation list", CrlRenewal(installation, watch.take_in).run)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -192,6 +199,7 @@ async def run_daemon(installation: Installation, *, on_ready: Callable[[Running]
         _log.info("ready: %s", daemon.running.url)
         on_ready(daemon.running)
         tell_service_manager("READY=1")
+        calm_collector()
         stopping = asyncio.create_task(stop.wait())
         waiting: set[asyncio.Future[Any]] = {stopping, daemon.failed}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
