@@ -78,7 +78,7 @@ async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
         stack.callback(installation.store.close)
         stack.enter_context(hold_lock(installation.paths))
         installation.store.check()
-        web_settings = installation.settings.web
+        site = installation.settings.web
         telemetry = assemble_telemetry(installation)
         await telemetry.ingest.start()
         stack.push_async_callback(telemetry.ingest.stop)
@@ -87,25 +87,20 @@ async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
         endpoint = await telemetry.broker.start(watch.read())
         application = assemble_web(installation, telemetry)
         http = HttpServer(
-            application,
-            lambda: web_server_context(installation.keystore),
-            web_settings.host,
-            web_settings.port,
+            application, lambda: web_server_context(installation.keystore), site.host, site.port
         )
         parts = _Parts()
         stack.push_async_callback(parts.stop)
         parts.add("broker", telemetry.broker.run)
         if telemetry.listen is not None:
-            subscriber = telemetry.listen(endpoint)
-            parts.add("subscriber", subscriber.run)
-            await _wait_connected(subscriber)
+            await _listen(parts, telemetry.listen(endpoint))
         parts.add_keepers(installation, telemetry, watch)
         web = asyncio.create_task(http.run(), name="web")
         stack.push_async_callback(_stop_web, http, web, application)
         await _ready_or_failed(http, web)
         running = Running(
             pid=os.getpid(),
-            url=f"https://{web_settings.public_host}:{http.port}/",
+            url=f"https://{site.public_host}:{http.port}/",
             mqtt_host=installation.settings.mqtt.public_host,
             mqtt_port=endpoint.port,
             web_port=http.port,
@@ -155,7 +150,8 @@ class _Parts:
             self.failed.cancel()
 
 
-async def _wait_connected(subscriber: Subscriber) -> None:
+async def _listen(parts: _Parts, subscriber: Subscriber) -> None:
+    parts.add("subscriber", subscriber.run)
     try:
         await asyncio.wait_for(subscriber.wait_connected(), LISTEN_TIMEOUT_S)
     except TimeoutError:
