@@ -42,6 +42,8 @@ from seawall.wire.plain import open_plain
 
 MAX_AHEAD_MS: Final = 86_400_000
 """A reading may be dated a day ahead of the server at most; the past is free (an outbox)."""
+SENDER_WINDOW: Final = 64
+"""A device holds back further readings while half as many are not known to be stored."""
 MAX_KEPT_TOPIC_CHARS: Final = 200
 
 _MAX_LANE_SHAPES: Final = 32
@@ -153,7 +155,8 @@ class Pipeline:
         if track_progress:
             self._progress = Progress()
             for device_id, history in self._histories.items():
-                self._progress.resume(device_id, *history.newest())
+                if history.is_gapless(SENDER_WINDOW):
+                    self._progress.resume(device_id, *history.newest())
 
     def set_keys(self, keys: Mapping[str, DeviceKey]) -> None:
         """Take a new registry; it applies to every message judged from now on."""
