@@ -29,10 +29,11 @@ _LOG: Final = logging.getLogger("seawall.mosquitto")
 _PORT_TRIES: Final = 5
 _FIRST_DELAY_S: Final = 0.1
 _LONGEST_DELAY_S: Final = 10.0
-_STEADY_S: Final = 30.0
-"""A broker that lived so long is restarted as if it had never failed."""
+_STEADY_S: Final = 2.0
+"""A broker that lived so long is restarted at once, however often that happens."""
 _MOST_FAILURES: Final = 20
-_TAKEOVERS_AT_ONCE: Final = 16
+_TAKEOVERS_AT_ONCE: Final = 4
+"""The control socket's queue of connections is 10 long."""
 _REFUSAL_EVERY_S: Final = 1.0
 
 
@@ -182,7 +183,7 @@ class MosquittoBroker:
         while not self._stopped:
             failures += 1
             if failures > 1:
-                longest = min(_FIRST_DELAY_S * 2**failures, _LONGEST_DELAY_S)
+                longest = min(_FIRST_DELAY_S * 2 ** (failures - 1), _LONGEST_DELAY_S)
                 await asyncio.sleep(longest * (0.5 + secrets.randbelow(1000) / 2000))
             async with self._changing:
                 if self._stopped or self._process is not gone:

@@ -20,6 +20,7 @@ from seawall.wire.mqtt.client import ClientConnection, Connected, Lost, Publishe
 from seawall.wire.mqtt.packets import Connect
 
 _TIMEOUT_S: Final = 5.0
+_RETRY_S: Final = 0.02
 _READ_BYTES: Final = 65_536
 _OFFLINE: Final = b'{"online":false}'
 
@@ -65,14 +66,22 @@ def _connect(client_id: str, password: str, *, clean: bool) -> Connect:
 async def _meet(workspace: Workspace, connect: Connect, *, tell_offline: bool) -> None:
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            with workspace.address(CONTROL_SOCKET) as address:
-                reader, writer = await asyncio.open_unix_connection(address)
+            reader, writer = await _open(workspace)
             try:
                 await _converse(reader, writer, connect, tell_offline)
             finally:
                 writer.close()
     except (OSError, TimeoutError) as error:
         raise _failure(connect.client_id, str(error) or "no answer") from error
+
+
+async def _open(workspace: Workspace) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    while True:
+        try:
+            with workspace.address(CONTROL_SOCKET) as address:
+                return await asyncio.open_unix_connection(address)
+        except BlockingIOError:  # its queue is full
+            await asyncio.sleep(_RETRY_S)
 
 
 async def _converse(
