@@ -209,6 +209,13 @@ class MosquittoBroker:
         self._write_rules()
         process = MosquittoProcess(self._program, self._workspace, self._account, self._on_line)
         await process.start()
+        try:
+            # Before its main loop runs it would forget a SIGTERM, also the one
+            # that is to end it when we are killed.
+            await answer(self._workspace, self._password)
+        except ServiceError:
+            await process.stop()
+            raise
         self._process = process
         self._port = port
 
