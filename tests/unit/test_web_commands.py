@@ -153,3 +153,31 @@ async def test_they_are_described(client: httpx.AsyncClient) -> None:
     described = (await client.get("/api/v1/openapi.json", headers=bearer("vera"))).json()
     answers = described["paths"]["/api/v1/devices/{device_id}/commands"]["post"]["responses"]
     assert {"202", "400", "401", "403", "404", "409", "503"} == set(answers)
+
+
+async def test_the_device_page_lists_commands_and_operators_have_a_button(
+    client: httpx.AsyncClient, stage: WebStage
+) -> None:
+    csrf = await sign_in(client, "olga")
+    page = "/devices/greenhouse-1"
+    assert "Nothing was ordered yet." in (await client.get(page)).text
+    assert (await client.post(f"{page}/identify")).status_code == 403
+    pressed = await client.post(f"{page}/identify", data={"csrf": csrf})
+    assert (pressed.status_code, pressed.headers["location"].split("#")[0]) == (303, page)
+    (command,) = stage.store.commands()
+    assert (command.name, command.actor) == ("identify", "web:olga")
+    shown = (await client.get(page)).text
+    assert f'data-command="{command.n}"' in shown
+    assert "queued" in shown
+    assert f"{page}/identify" in shown
+    assert "/identify" not in (await client.get("/devices/cellar")).text
+
+
+async def test_viewers_see_commands_and_no_button(
+    client: httpx.AsyncClient, stage: WebStage
+) -> None:
+    csrf = await sign_in(client, "vera")
+    assert "/identify" not in (await client.get("/devices/greenhouse-1")).text
+    pressed = await client.post("/devices/greenhouse-1/identify", data={"csrf": csrf})
+    assert pressed.status_code == 403
+    assert stage.store.commands() == []

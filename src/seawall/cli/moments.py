@@ -16,7 +16,7 @@ _UNIT_MS: Final = {
     "d": 86_400_000,
     "w": 604_800_000,
 }
-_SPAN: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|[smhdw])\Z")
+_SPAN: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|[smhdw])\Z", re.ASCII)
 _AGO: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhdw])\Z")
 _MS: Final = re.compile(r"\d{12,13}\Z")
 
