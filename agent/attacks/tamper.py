@@ -2,15 +2,15 @@
 # `seawall demo` starts it in place of main.py; the server must refuse all that it sends.
 import sys
 
+from seawall_agent import signer
 from seawall_agent.app import main
-from seawall_agent.mqtt import Mqtt
 
-honest_publish = Mqtt.publish
-
-
-def publish(self, topic, payload, packet_id, *flags):
-    return honest_publish(self, topic, payload.replace(b'"temp":', b'"temp":9'), packet_id, *flags)
+honest_seal = signer.seal
 
 
-Mqtt.publish = publish
+def seal(pads, body, topic):
+    return honest_seal(pads, body, topic).replace(b'"temp":', b'"temp":9')
+
+
+signer.seal = seal
 sys.exit(main(sys.argv))
