@@ -25,7 +25,15 @@ from seawall.cli.state import json_option, state_option
 from seawall.model.device import Board, DeviceStatus, Profile, Trust
 
 
-@click.group(name="device")
+@click.group(
+    name="device",
+    epilog="""\b
+Examples:
+  seawall device add greenhouse-1 --sensor tmp36:0
+  seawall device bundle greenhouse-1 --out bundle
+  seawall device list
+""",
+)
 def command() -> None:
     """Add, list, show, bundle, command, disable and revoke devices."""
 
