@@ -12,6 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from fastapi import FastAPI
+
+from seawall.broker.port import Endpoint
 from seawall.daemon.assemble import STORE_NAME, Telemetry, assemble_telemetry
 from seawall.daemon.assemble_web import assemble_web
 from seawall.daemon.command_dispatch import CommandDispatch
@@ -23,6 +26,7 @@ from seawall.daemon.registry_watch import RegistryWatch
 from seawall.daemon.supervision import supervise
 from seawall.errors import ServiceError
 from seawall.ingest.subscriber import Subscriber
+from seawall.model.installation import StatePaths
 from seawall.operations.installation import Installation
 from seawall.pki.contexts import web_server_context
 
@@ -78,17 +82,16 @@ async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
         stack.callback(installation.store.close)
         stack.enter_context(hold_lock(installation.paths))
         installation.store.check()
-        site = installation.settings.web
         telemetry = assemble_telemetry(installation)
         await telemetry.ingest.start()
         stack.push_async_callback(telemetry.ingest.stop)
-        watch = RegistryWatch(installation, telemetry.ingest, telemetry.broker)
+        facts = _Facts(installation.paths)
+        watch = RegistryWatch(installation, telemetry.ingest, telemetry.broker, facts.taken_in)
         stack.push_async_callback(telemetry.broker.stop)
         endpoint = await telemetry.broker.start(watch.read())
+        # The port is bound before anything runs: a taken one leaves nothing half running.
         application = assemble_web(installation, telemetry)
-        http = HttpServer(
-            application, lambda: web_server_context(installation.keystore), site.host, site.port
-        )
+        http = _http_server(installation, application)
         parts = _Parts()
         stack.push_async_callback(parts.stop)
         parts.add("broker", telemetry.broker.run)
@@ -98,18 +101,50 @@ async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
         web = asyncio.create_task(http.run(), name="web")
         stack.push_async_callback(_stop_web, http, web, application)
         await _ready_or_failed(http, web)
-        running = Running(
-            pid=os.getpid(),
-            url=f"https://{site.public_host}:{http.port}/",
-            mqtt_host=installation.settings.mqtt.public_host,
-            mqtt_port=endpoint.port,
-            web_port=http.port,
-            broker=telemetry.broker.name,
-            store=STORE_NAME,
-        )
-        write_running(installation.paths, asdict(running))
+        running = _running(installation, telemetry, endpoint, http)
+        facts.publish(running, watch.revision)
         stack.callback(forget_running, installation.paths)
         yield Daemon(running, telemetry, parts.failed)
+
+
+class _Facts:
+    """Keeps ``run/daemon.json`` up to date."""
+
+    def __init__(self, paths: StatePaths) -> None:
+        self._paths = paths
+        self._running: Running | None = None
+
+    def publish(self, running: Running, revision: int) -> None:
+        """Say that the daemon is ready."""
+        self._running = running
+        self.taken_in(revision)
+
+    def taken_in(self, revision: int) -> None:
+        """Say which revision of the registry is in force."""
+        if self._running is not None:
+            facts = {**asdict(self._running), "registry_revision": revision}
+            write_running(self._paths, facts)
+
+
+def _http_server(installation: Installation, application: FastAPI) -> HttpServer:
+    web = installation.settings.web
+    return HttpServer(
+        application, lambda: web_server_context(installation.keystore), web.host, web.port
+    )
+
+
+def _running(
+    installation: Installation, telemetry: Telemetry, endpoint: Endpoint, http: HttpServer
+) -> Running:
+    return Running(
+        pid=os.getpid(),
+        url=f"https://{installation.settings.web.public_host}:{http.port}/",
+        mqtt_host=installation.settings.mqtt.public_host,
+        mqtt_port=endpoint.port,
+        web_port=http.port,
+        broker=telemetry.broker.name,
+        store=STORE_NAME,
+    )
 
 
 class _Parts:
@@ -170,9 +205,9 @@ async def _ready_or_failed(http: HttpServer, web: asyncio.Task[None]) -> None:
         await web
 
 
-async def _stop_web(http: HttpServer, web: asyncio.Task[None], application: object) -> None:
+async def _stop_web(http: HttpServer, web: asyncio.Task[None], application: FastAPI) -> None:
     # Streams of live events never end by themselves.
-    application.state.context.hub.close()  # type: ignore[attr-defined]
+    application.state.context.hub.close()
     http.stop()
     await asyncio.wait({web}, timeout=5)
 

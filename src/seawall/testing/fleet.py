@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seawall.daemon.lock import wait_taken_in
 from seawall.devices.lifecycle import NewDevice
 from seawall.model.device import Board, Sensor
 from seawall.operations.add_device import add_device
@@ -71,7 +72,9 @@ class Fleet:
         return device
 
     def start(self, device_ids: Iterable[str] | None = None) -> None:
-        """Start the named devices; all of them by default."""
+        """Start the named devices, all by default, once a running daemon knows them."""
+        revision = self.installation.store.registry_revision()
+        wait_taken_in(self.installation.paths, revision)
         for device_id in self.devices if device_ids is None else device_ids:
             self.devices[device_id].start()
 
