@@ -2,13 +2,14 @@
 
 import time
 
-from . import core, load
+from . import core, link, load, log, outbox, sensors  # noqa: F401  what stays, side by side
 
 
 class Agent:
-    """One device; see `start.start`.
+    """One device; put together by trust.py, state.py, sensing.py and joining.py.
 
     Attributes:
+        reserve: Memory in one piece for the next TLS socket, while there is none.
         pads: Of the device's key; see signer.py.
         context: The ``tls.SSLContext``.
         facts: What state.py keeps.
@@ -35,7 +36,7 @@ class Agent:
                 # After a long pause go on from now, without a burst.
                 start = self.due if wait > -1000 else time.ticks_ms()
                 self.due = time.ticks_add(start, self.interval_ms)
-            self.link.tick()
+            self.link.step()
             await core.sleep_ms(max(0, min(wait, 200)))
         if self.board:
             self.board.restart()
@@ -64,11 +65,23 @@ class Agent:
 
 
 async def _run():
-    # Started from in here, the stack that starting leaves behind is soon overwritten: the
-    # collector takes what it finds there for pointers.
-    agent = load("start").start()
-    if agent:
-        await agent.run()
+    # Put together in here, and not before, because the collector takes what is left on the stack
+    # for pointers: in here it is soon overwritten.
+    # The names of talk.py make MicroPython's table of names grow, while there is a place for it.
+    load("talk")
+    agent = Agent()
+    try:
+        load("trust").start(agent)
+        config = load("config").read()
+        for step in ("state", "sensing", "joining"):
+            load(step).start(agent, config)
+        if not agent.ntp:
+            load("clock").take(agent, 0)
+    except (OSError, SystemExit) as error:
+        log("error:", error)
+        return None
+    config = None
+    await agent.run()
     return agent
 
 

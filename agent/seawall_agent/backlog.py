@@ -27,7 +27,7 @@ def open_outbox(folder, capacity, sync):
     outbox.firsts = firsts = sorted(int(name, 16) for name in os.listdir(folder))
     outbox.dropped = 0
     outbox.last = outbox.f = outbox.backlog = None
-    head = tail = 0
+    end = start = 0
     for first in reversed(firsts[:]):
         oldest = None
         at = first
@@ -35,17 +35,17 @@ def open_outbox(folder, capacity, sync):
             while record := next_record(f):
                 oldest = record[0]
                 at += 1
-        head = max(head, at)
+        end = max(end, at)
         if oldest is not None:
-            tail = max(oldest, firsts[0])
+            start = max(oldest, firsts[0])
             break
         os.unlink(outbox.path % first)  # it has no whole record
         firsts.remove(first)
     else:
-        tail = head
-    outbox.head = head
-    outbox.tail = 0
-    outbox.settle(tail)
+        start = end
+    outbox.end = end
+    outbox.start = 0
+    outbox.settle(start)
     return outbox
 
 
@@ -57,8 +57,7 @@ class Backlog:
         at: Ordinal that it stands before.
     """
 
-    def __init__(self):
-        self.f = self.at = None
+    f = at = None
 
     def read(self, outbox, ordinal):
         """Return (boot, seq, body), or None if flash has lost it."""
@@ -85,4 +84,5 @@ def make_room(outbox):
     except OSError:
         pass
     if len(outbox.firsts) > 1:
-        outbox.drop(outbox.firsts[1])
+        outbox.dropped += outbox.firsts[1] - outbox.start
+        outbox.settle(outbox.firsts[1])

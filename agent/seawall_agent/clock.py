@@ -1,14 +1,16 @@
 """What time it is, if anybody can know: the host's clock or NTP, above a floor that only rises."""
 
+import os
+import socket
 import time
 
 from micropython import const
 
-from . import load, log
+from . import core, load, log
 
 # Between the time this was written and 2100, as the server demands.
-_EARLIEST_S = const(1_767_225_600)
-_LATEST_S = const(4_102_444_800)
+_EARLIEST_MS = const(1_767_225_600_000)
+_LATEST_MS = const(4_102_444_800_000)
 
 
 def epoch_ms():
@@ -16,47 +18,71 @@ def epoch_ms():
     return 946_684_800_000 if time.gmtime(0)[0] == 2000 else 0
 
 
-def trust_host(agent):
-    """Take the host's clock for good, if there is nobody to ask and it can be right."""
-    if not agent.ntp and _is_plausible(agent, _here_ms()):
-        agent.ahead_ms = epoch_ms()
+def take(agent, told_ms):
+    """Take what a server says, or (0) what the clock here says, for the time, if it can be.
 
-
-def _here_ms():
-    return time.time_ns() // 1_000_000 + epoch_ms()
-
-
-def _is_plausible(agent, utc_ms):
-    return max(agent.facts[4], _EARLIEST_S) <= utc_ms // 1000 < _LATEST_S
+    Sets ``agent.ahead_ms``: what to add to ``time.time_ns()`` in milliseconds
+    for UTC; None while the time is not known. A board's clock is set, without
+    an answer at least to the floor, so that no certificate that has expired by
+    then is taken for valid.
+    """
+    facts = agent.facts
+    ahead_ms = epoch_ms()
+    here_ms = time.time_ns() // 1_000_000 + ahead_ms
+    utc_ms = told_ms or here_ms
+    floor_ms = max(facts[4] * 1000, _EARLIEST_MS)
+    if (told_ms or not agent.ntp) and floor_ms <= utc_ms < _LATEST_MS:
+        agent.ahead_ms = ahead_ms if agent.board else ahead_ms + utc_ms - here_ms
+        if utc_ms >= facts[4] * 1000 + 3_600_000:  # kind to flash
+            facts[4] = utc_ms // 1000
+            load("state").write(facts)
+    if agent.ahead_ms is None:
+        log("the time is not known")
+        utc_ms = max(floor_ms, here_ms)
+    if agent.board and agent.ntp:
+        agent.board.set_clock((utc_ms - ahead_ms) // 1000)
 
 
 async def settle(agent):
-    """Join the network, find out what time it is, and raise the floor.
-
-    Sets ``agent.ahead_ms``: what to add to ``time.time_ns()`` in milliseconds.
-    Without an answer the board is set to the floor at least, so that no
-    certificate that has expired by then is taken for valid.
-    """
+    """Join the network, and find out what time it is."""
     if agent.board:
         await agent.board.connect(agent.wifi)
-    facts = agent.facts
-    set_clock = agent.board and agent.board.set_clock
-    if agent.ntp:
-        utc_ms = await load("ntp").ask_any(agent.ntp)
-        if _is_plausible(agent, utc_ms):
-            agent.ahead_ms = epoch_ms()
-            if set_clock:
-                set_clock(utc_ms // 1000)
-            else:
-                agent.ahead_ms += utc_ms - _here_ms()
-        elif set_clock and not _is_plausible(agent, _here_ms()):
-            set_clock(max(facts[4], _EARLIEST_S))
-    else:
-        trust_host(agent)
-    if agent.ahead_ms is None:
-        log("the time is not known")
-        return
-    now_s = (time.time_ns() // 1_000_000 + agent.ahead_ms) // 1000
-    if now_s >= facts[4] + 3600:  # often enough, and kind to flash
-        facts[4] = now_s
-        load("state").write(facts)
+    told_ms = 0
+    for server in agent.ntp or ():
+        told_ms = told_ms or await ask(server)
+    take(agent, told_ms)
+
+
+async def ask(server):
+    """Return UTC milliseconds as an NTP server (``host`` or ``host:port``) says, or 0."""
+    # What we send as our time comes back: it shows that the answer is to this question.
+    nonce = os.urandom(8)
+    s = None
+    try:
+        host, _, port = server.partition(":")
+        address = socket.getaddrinfo(host, int(port or 123), 0, socket.SOCK_DGRAM)[0]
+        s = socket.socket(address[0], socket.SOCK_DGRAM)
+        s.setblocking(False)
+        s.connect(address[-1])
+        s.send(b"\x23" + bytes(39) + nonce)
+        for _ in range(100):
+            await core.sleep_ms(20)
+            if answer := s.read(48):  # None while there is none
+                return utc_of(answer, nonce)
+    except OSError:
+        pass
+    finally:
+        if s:
+            s.close()
+    return 0
+
+
+def utc_of(answer, nonce):
+    """Return UTC milliseconds of an answer (RFC 4330), or 0 if it is none to our question."""
+    if answer[24:32] != nonce or answer[0] & 7 != 4 or answer[0] > 191 or not 0 < answer[1] < 16:
+        return 0
+    seconds = int.from_bytes(answer[40:44], "big")
+    if seconds < 1 << 31:
+        seconds += 1 << 32  # the era that begins in 2036
+    # Seconds from 1900 to 1970.
+    return (seconds - 2_208_988_800) * 1000 + (int.from_bytes(answer[44:46], "big") * 1000 >> 16)

@@ -4,13 +4,19 @@ from .sensors import decimal
 
 
 class Dht:
-    """A sensor behind a port: a function that returns five bytes, or raises OSError."""
+    """A sensor.
+
+    Attributes:
+        read: The port: a function that returns five bytes, or raises OSError.
+        kind: ``dht11`` or ``dht22``.
+        name, fault, format, correct: As of `sensors.Tmp36`; the second member is the humidity.
+    """
 
     def measure(self):
         """Return the members as JSON text, or None: see ``fault``."""
         try:
-            data = self.data()
-        except OSError:
+            data = self.read()
+        except Exception:  # drivers raise a bare one for the check sum
             self.fault = "unreadable"
             return None
         mc, humidity = decode(self.kind, data)
@@ -20,7 +26,7 @@ class Dht:
         elif not -40_000 <= mc <= 80_000 or humidity > 100_000:
             self.fault = "range"
         else:
-            return self.text % (decimal(self.correct(mc) if self.correct else mc), decimal(humidity))
+            return self.format % (decimal(self.correct(mc) if self.correct else mc), decimal(humidity))
 
 
 def decode(kind, data):
@@ -31,3 +37,11 @@ def decode(kind, data):
         return -mc if warm_low & 128 else mc, wet * 1000 + wet_low * 100
     mc = ((warm & 127) << 8 | warm_low) * 100
     return -mc if warm & 128 else mc, (wet << 8 | wet_low) * 100
+
+
+def dht(setting):
+    """Return a Dht that is not wired yet."""
+    made = Dht()
+    made.format = '"%s":%%s,"humidity%s":%%s'
+    made.kind = setting["kind"]
+    return made

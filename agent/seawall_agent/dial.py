@@ -1,16 +1,17 @@
 """How a connection comes about: TCP, TLS, CONNECT."""
 
+import gc
 import socket
 from struct import pack
 
 from . import core, log
-from .mqtt import until
+from .link import until
 
 
 async def dial(link):
     """Connect; return when the server has accepted us, and subscribe to our commands."""
-    host, port, server_name, keepalive_ms = link.broker[:4]
-    address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+    broker = link.broker
+    address = socket.getaddrinfo(broker[0], broker[1], 0, socket.SOCK_STREAM)[0]
     link.s = s = socket.socket(address[0], address[1])
     s.setblocking(False)
     try:
@@ -20,43 +21,53 @@ async def dial(link):
             raise
     write = core._io_queue.queue_write
     await until(write, s)
+    link.agent.reserve = None
+    gc.collect()
+    link.s = s = link.agent.context.wrap_socket(
+        s, server_hostname=broker[2], do_handshake_on_connect=False
+    )
     # The first writes and reads make the handshake.
     link.judged = False
-    link.s = s = link.agent.context.wrap_socket(
-        s, server_hostname=server_name, do_handshake_on_connect=False
-    )
-    link.out = []
     link.pinged = None
     link.end = link.skip = 0
-    status = link.topic + b"status"
-    # CONNECT (3.1): clean session; the will is retained and has QoS 1.
-    link.put(
-        0x10,
-        pack(">H4sBBH", 4, b"MQTT", 4, 0x2E, keepalive_ms // 1000)
-        + _text(link.topic[8:-1])
-        + _text(status)
-        + _text(b'{"online":false}'),
-    )
+    link.out = []
+    _connect(link)
     while not link.flush():
         await until(write, s)
     if not link.judged:
         raise OSError(-0x3000)
-    answer = b""
-    while len(answer) < 4:
+    while link.end < 4:
         await until(core._io_queue.queue_read, s)
-        data = s.read(4 - len(answer))
-        if data == b"":
+        count = s.readinto(link.buf[link.end : 4])
+        if count == 0:
             raise OSError(104)
-        answer += data or b""
-    if answer[:2] != b"\x20\2" or answer[3]:
-        raise OSError(111, "CONNACK", answer)
-    log("connected")
-    link.put(0x82, pack(">H", 65_001) + _text(link.topic + b"commands") + b"\1")
-    link.publish(status, b'{"online":true}', 65_002, 0, 1)
-    link.next = link.outbox.tail
-    link.old = link.known
-    link.up = True
+        link.end += count or 0
+    _begin(link, bytes(link.buf[:4]))
 
 
 def _text(data):
     return pack(">H", len(data)) + data
+
+
+def _connect(link):
+    # CONNECT (3.1): clean session; the will is retained and has QoS 1.
+    link.put(
+        0x10,
+        pack(">H4sBBH", 4, b"MQTT", 4, 0x2E, link.broker[3] // 1000)
+        + _text(link.topic[8:-1])
+        + _text(link.topic + b"status")
+        + _text(b'{"online":false}'),
+    )
+
+
+def _begin(link, connack):
+    if connack[:2] != b"\x20\2" or connack[3]:
+        raise OSError(111, "CONNACK", connack)
+    link.end = 0
+    log("connected")
+    link.put(0x82, pack(">H", 65_001) + _text(link.topic + b"commands") + b"\1")
+    status = _text(link.topic + b"status")
+    link.put(0x33, status + pack(">H", 65_002) + b'{"online":true}')
+    link.next = link.outbox.start
+    link.old = link.known
+    link.up = True

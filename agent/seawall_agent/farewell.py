@@ -1,5 +1,6 @@
 """How a connection ends, and when the next one is tried."""
 
+import gc
 from random import randrange
 from time import ticks_add, ticks_ms
 
@@ -9,26 +10,26 @@ _WORDS = {
     71: "protocol error",
     104: "closed by the server",
     110: "timed out",
-    111: "refused by the server",
+    111: "refused",
 }
 
 
 def hang_up(link):
     """End a connection, say why, and set the time of the next attempt."""
     error = link.down
-    code = error.args[0] if error.args else 0
-    if isinstance(error, ValueError):  # so Mbed TLS names what a certificate lacks
-        text = "refused server certificate: " + str(error).strip().replace("\n", ", ")
-    elif code == -0x3000:
-        text = "refused server certificate: not pinned"
+    code = error.args and error.args[0]
+    if isinstance(error, ValueError) or code == -0x3000:
+        # So Mbed TLS names what a certificate lacks, and so it passes on what Link.judge says.
+        log("refused server certificate:", "not pinned" if code == -0x3000 else str(error).strip())
     else:
-        text = "not connected: %s %s" % (_WORDS.get(code) or type(error).__name__, error)
-    log(text)
+        log("not connected:", _WORDS.get(code) or type(error).__name__, error)
     link.task.cancel()
     if link.s:
         link.s.close()
-    link.task = link.s = link.out = link.down = None
+    link.task = link.s = link.out = link.down = error = None
+    gc.collect()
     link.up = False
+    link.agent.reserve = bytearray(640)
     # 1 to 60 s, doubled at each failure, less a random part so that a fleet spreads.
     longest = min(60_000, 2000 << min(link.failures, 5))
     link.failures += 1

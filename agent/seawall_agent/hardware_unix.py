@@ -3,32 +3,26 @@
 from binascii import unhexlify
 
 
-def board(config):
-    """Return None: the host has no network, clock or light that is ours to switch."""
+def wire(sensor, setting, config):
+    """Give a sensor its port."""
+    if setting["kind"] == "tmp36":
+        from .fakes import fake_adc
 
-
-def adc(setting, config):
-    """Return an ADC, and its highest count."""
-    from .fakes import fake_adc
-
-    bits = setting["bits"] or 12
-    top = (1 << bits) - 1
-    return (
-        fake_adc(
+        bits = setting["bits"] or 12
+        sensor.top = top = (1 << bits) - 1
+        sensor.read = fake_adc(
             config.get("adc_file", "adc.txt"),
             top,
             top + (bits < 16),
             setting["full_scale_uv"] or 3_300_000,
-        ),
-        top,
-    )
+        )
+    else:
+        sensor.read = _fake_dht(open(config.get("dht_file", "dht.txt")))
 
 
-def dht(setting, config):
-    """Return a DHT that plays five bytes in hex: a line a measurement; ``-`` is silence."""
-    f = open(config.get("dht_file", "dht.txt"))
-
-    def data():
+def _fake_dht(f):
+    # Plays five bytes in hex: a line a measurement; `-` is silence.
+    def read():
         line = f.readline()
         if not line:
             f.seek(0)
@@ -37,4 +31,4 @@ def dht(setting, config):
             raise OSError(110)
         return unhexlify(line.strip())
 
-    return data
+    return read

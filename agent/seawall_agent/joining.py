@@ -2,15 +2,13 @@
 
 import tls
 from array import array
-from binascii import unhexlify
 from time import ticks_ms
 
-from . import load
 from .link import Link
 
 
-def begin(agent, config):
-    """Give an agent its link, and the host's clock if that is trusted."""
+def start(agent, config):
+    """Give an agent its link."""
     agent.link = made = Link()
     made.agent = agent
     made.outbox = agent.outbox
@@ -33,14 +31,14 @@ def begin(agent, config):
     made.buf = memoryview(bytearray(256))
     made.at = ticks_ms()
     made.failures = made.next = made.old = made.settled = 0
-    made.known = agent.outbox.head
+    made.known = agent.outbox.end
     made.ids = array("I", range(16))
     trust = config.pop("trust")
-    made.pins = b"" if trust["mode"] == "ca" else unhexlify("".join(trust["pins"]))
+    mode = trust["mode"]
+    made.pins = b"" if mode == "ca" else trust["pins"]
     agent.context.verify_callback = made.judge
-    if trust["mode"] == "pin":
+    if mode == "pin":
         # An unknown issuer, another name and another date are forgiven; judge's verdict never is.
         agent.context.verify_mode = tls.CERT_OPTIONAL
     agent.wifi = config["wifi"]["ssid"] and config["wifi"]
     agent.ntp = config["clock"]["use_ntp"] and config["clock"]["ntp"]
-    load("clock").trust_host(agent)

@@ -1,20 +1,33 @@
-"""Keeps the device connected, and brings the outbox to the server in order."""
+"""Keeps the device connected, and brings the outbox to the server in order.
+
+As much of an MQTT 3.1.1 client as is needed all the time: clean session, QoS 1
+in both directions. Section numbers are of the OASIS standard MQTT Version
+3.1.1. How a connection begins and ends is in dial.py and farewell.py.
+"""
 
 from hashlib import sha256
+from struct import pack
 from time import ticks_diff, ticks_ms
 
 from micropython import const
 
 from . import core, load, log, signer
-from .mqtt import Mqtt
 
 _WINDOW = const(8)  # sent and not settled
-_TIMED_OUT = const(110)
 _IDS = const(32_768)  # packet identifiers 1 to 32,768 are readings; what is above is not
+# As errno has them: numbers take less memory than words; farewell.py has the words.
+_PROTOCOL = const(71)
+_RESET = const(104)
+_TIMED_OUT = const(110)
 
 
-class Link(Mqtt):
-    """The connection to the server, made again for ever; see `start.link`.
+def until(queue, s):
+    """Wait until a socket can be read or written: ``queue`` is the loop's for one or the other."""
+    yield queue(s)
+
+
+class Link:
+    """The connection to the server, made again for ever; see joining.py.
 
     Attributes:
         agent: The device that speaks.
@@ -32,11 +45,18 @@ class Link(Mqtt):
         next: Ordinal to send next.
         old: What is before may have been sent on an earlier connection: DUP.
         known: The same for the next connection.
-        ids: boot and seq, rings over the ordinals from outbox.tail to ``next``.
+        ids: boot and seq, rings over the ordinals from outbox.start to ``next``.
         settled: The same, a bit for each.
+        s: A socket that does not block; None: not connected.
+        out: Packets that could not be written yet.
+        sent: When something was written last (ticks).
+        pinged: When a PINGREQ was sent that is not answered yet (ticks), or None.
+        buf: What was received: a memoryview; a larger command is acknowledged and not read.
+        end: How much was received.
+        skip: How much of a large packet is still to come.
     """
 
-    def tick(self):
+    def step(self):
         """Do what is due; to be called a few times a second."""
         now = ticks_ms()
         passed = ticks_diff(now, self.at)
@@ -52,7 +72,7 @@ class Link(Mqtt):
                 late = "connecting"
         elif self.pinged and ticks_diff(now, self.pinged) > limit:
             late = "ping"
-        elif self.next > self.outbox.tail and passed > self.broker[5]:
+        elif self.next > self.outbox.start and passed > self.broker[5]:
             late = "reading"
         self.pump()
         if late:
@@ -67,7 +87,13 @@ class Link(Mqtt):
             await load("dial").dial(self)
             self.pump()
             while True:
-                await self.read()
+                await until(core._io_queue.queue_read, self.s)
+                count = self.s.readinto(self.buf[self.end :])
+                if count == 0:
+                    raise OSError(_RESET)
+                self.end += count or 0
+                while self.take():
+                    pass
         except Exception as error:
             self.down = error
 
@@ -79,9 +105,9 @@ class Link(Mqtt):
         says; its "verify failed" CERT_OPTIONAL would forgive.
         """
         try:
-            # Pins are public: comparing them needs no constant time.
             if depth:
                 return 0
+            # Pins are public: comparing them needs no constant time.
             if not self.pins or not self.pins.find(sha256(cert).digest()) % 32:
                 self.judged = True
                 return 0
@@ -94,13 +120,13 @@ class Link(Mqtt):
         outbox = self.outbox
         try:
             while self.up and self.flush():
-                o = self.next = max(self.next, outbox.tail)
-                if o >= outbox.head or o - outbox.tail >= _WINDOW:
+                o = self.next = max(self.next, outbox.start)
+                if o >= outbox.end or o - outbox.start >= _WINDOW:
                     if not self.pinged and ticks_diff(ticks_ms(), self.sent) > self.broker[3] // 2:
                         self.pinged = ticks_ms() or 1
                         self.put(0xC0, b"")
                     return
-                if o == outbox.tail:
+                if o == outbox.start:
                     self.at = ticks_ms()
                 record = outbox.read(o)
                 i = o % _WINDOW
@@ -115,35 +141,92 @@ class Link(Mqtt):
         except Exception as error:
             self.down = error
 
-    def send(self, channel, body, packet_id, dup=0):
-        """Seal and publish; tell whether that was possible."""
-        topic = self.topic + channel
-        return self.up and self.publish(
-            topic, signer.seal(self.agent.pads, body, topic), packet_id, dup
-        )
-
-    def on_puback(self, packet_id):
-        """Note that the server has a message."""
-        tail = self.outbox.tail
-        o = tail + (packet_id - 1 - tail) % _IDS
-        # Else it is of a record that has been dropped, or of nothing that we sent.
-        if packet_id <= _IDS and o < self.next and not self.broker[6]:
-            self.settle(1 << o % _WINDOW)
-
-    def on_message(self, wire):
-        """Hand a command on."""
-        load("talk").obey(self.agent, wire)
-
     def settle(self, bits):
         """Take what the bits say, of the rings, for settled."""
         self.settled |= bits
-        end = tail = self.outbox.tail
+        end = start = self.outbox.start
         while end < self.next and self.settled >> end % _WINDOW & 1:
             end += 1
-        if end > tail:
+        if end > start:
             self.outbox.settle(end)
             self.at = ticks_ms()
             self.failures = 0
             i = (end - 1) % _WINDOW
             log("stored boot=%d seq=%d" % (self.ids[i], self.ids[i + _WINDOW]))
             self.pump()
+
+    def send(self, channel, body, packet_id, dup=0):
+        """Seal a body and PUBLISH (3.3) it with QoS 1."""
+        topic = self.topic + channel
+        n = len(topic)
+        wire = signer.seal(self.agent.pads, body, topic)
+        self.put(50 | dup << 3, pack(">H%dsH" % n, n, topic, packet_id) + wire)
+
+    def put(self, kind, data):
+        """Write a packet, now or by a later `flush`."""
+        n = len(data)
+        self.out.append(bytes((kind, n) if n < 128 else (kind, n & 127 | 128, n >> 7)) + data)
+        self.flush()
+
+    def flush(self):
+        """Write what waits; tell whether nothing waits any more."""
+        out = self.out
+        while out:
+            count = self.s.write(out[0])
+            if not count:
+                return False  # and Mbed TLS wants the same bytes again
+            self.sent = ticks_ms()
+            out[0] = out[0][count:]
+            if not out[0]:
+                out.pop(0)
+        return True
+
+    def take(self):
+        """Take one packet, or the rest of a skipped one, from the front of the buffer."""
+        buf = self.buf
+        end = self.end
+        size = self.skip
+        if not size:
+            at = shift = 0
+            while not at or buf[at] > 127:
+                at += 1
+                if at >= end:
+                    return False
+                size |= (buf[at] & 127) << shift
+                shift += 7
+                if at > 4:
+                    raise OSError(_PROTOCOL)
+            at += 1
+            size += at
+            if size > end and end < len(buf):
+                return False
+            self.handle(buf[0], buf[at : min(size, end)], size <= end)
+        rest = max(end - size, 0)
+        buf[:rest] = bytes(buf[end - rest : end])
+        self.end = rest
+        self.skip = max(size - end, 0)
+        return rest
+
+    def handle(self, kind, data, whole):
+        """Act on a packet; ``whole``: data is all of it."""
+        n = len(data)
+        if kind == 0x40 and n == 2:
+            packet_id = data[0] << 8 | data[1]
+            o = self.outbox.start
+            o += (packet_id - 1 - o) % _IDS
+            # Else it is of a record that has been dropped, or of nothing that we sent.
+            if packet_id <= _IDS and o < self.next and not self.broker[6]:
+                self.settle(1 << o % _WINDOW)
+        elif kind == 0xD0 and not n:
+            self.pinged = None
+        elif kind & 0xF4 == 0x30 and n > 1:
+            at = 2 + (data[0] << 8 | data[1])
+            start = at + (kind & 2)  # with QoS 1 there is a packet identifier
+            if start > n:
+                raise OSError(_PROTOCOL)
+            if whole:
+                load("talk").obey(self.agent, bytes(data[start:]))
+            if kind & 2:
+                self.put(0x40, bytes(data[at:start]))
+        elif kind != 0x90 or n != 3 or data[2] > 1:
+            raise OSError(_PROTOCOL)

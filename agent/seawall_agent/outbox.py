@@ -30,8 +30,8 @@ class Outbox:
         capacity: Most records; when full, the oldest gives way.
         sync: Whether to flush each record to flash.
         firsts: Ordinals that begin the segments, in order.
-        tail: Ordinal of the oldest unsettled record; equal to ``head`` when empty.
-        head: Ordinal that the next record gets.
+        start: Ordinal of the oldest unsettled record; equal to ``end`` when empty.
+        end: Ordinal that the next record gets.
         dropped: How many records had to give way, or could not be kept.
         last: The youngest record.
         f: The file that is written.
@@ -41,38 +41,34 @@ class Outbox:
     def append(self, *record):
         """Keep boot, seq and body; they survive once this returns True. False: flash refused."""
         boot, seq, body = record
-        if self.head - self.tail >= self.capacity:
-            self.drop(self.tail + 1)
+        if self.end - self.start >= self.capacity:
+            self.dropped += 1
+            self.settle(self.start + 1)
         for _ in range(2):
             try:
-                if not self.f or self.head - self.firsts[-1] >= _SEGMENT:
+                if not self.f or self.end - self.firsts[-1] >= _SEGMENT:
                     if self.f:
                         self.f.close()
-                    self.f = open(self.path % self.head, "wb")
+                    self.f = open(self.path % self.end, "wb")
                     # A segment of this name held nothing but a record that failed.
-                    self.firsts = [o for o in self.firsts if o < self.head] + [self.head]
-                data = pack("<HIII", len(body), self.tail, boot, seq)
+                    self.firsts = [o for o in self.firsts if o < self.end] + [self.end]
+                data = pack("<HIII", len(body), self.start, boot, seq)
                 data += pack("<I", crc32(body, crc32(data))) + body
                 if self.f.write(data) != len(data):
                     raise OSError(28)
                 if self.sync:
                     self.f.flush()
                 self.last = record
-                self.head += 1
+                self.end += 1
                 return True
             except OSError:
                 load("backlog").make_room(self)
         self.dropped += 1
         return False
 
-    def drop(self, ordinal):
-        """Settle as lost."""
-        self.dropped += ordinal - self.tail
-        self.settle(ordinal)
-
     def read(self, ordinal):
         """Return (boot, seq, body) of an unsettled record; None if flash has lost it."""
-        if ordinal == self.head - 1 and self.last:
+        if ordinal == self.end - 1 and self.last:
             self.backlog = None
             return self.last
         if not self.backlog:
@@ -81,7 +77,7 @@ class Outbox:
 
     def settle(self, ordinal):
         """Forget every record before ``ordinal``."""
-        self.tail = max(self.tail, ordinal)
-        while len(self.firsts) > 1 and self.firsts[1] <= self.tail:
+        self.start = max(self.start, ordinal)
+        while len(self.firsts) > 1 and self.firsts[1] <= self.start:
             self.backlog = None
             os.unlink(self.path % self.firsts.pop(0))

@@ -1,54 +1,37 @@
-"""Opens a sensor as the configuration describes it."""
+"""Opens the sensors, as the configuration describes them."""
 
 from array import array
 
 from . import load
+from .sensors import Tmp36
 
 
-def begin(agent, config):
+def start(agent, config):
     """Give an agent its board and its sensors."""
-    port = load("hardware_unix" if config["board"] == "unix" else "hardware_board")
-    agent.board = port.board(config)
-    agent.sensors = [
-        sensor(index, setting, port, config) for index, setting in enumerate(config.pop("sensors"))
-    ]
+    is_unix = config["board"] == "unix"
+    port = load("hardware_unix" if is_unix else "hardware_board")
+    agent.board = None if is_unix else port
+    agent.sensors = sensors = []
+    for setting in config.pop("sensors"):
+        made = tmp36(setting) if setting["kind"] == "tmp36" else load("dht").dht(setting)
+        suffix = "_%d" % (len(sensors) + 1) if sensors else ""
+        made.format %= setting["name"], suffix
+        made.name = setting["name"]
+        made.fault = ""
+        made.correct = None
+        if setting["points"] or setting["offset_mc"]:
+            made.correct = load("calibration").correction(setting["points"], setting["offset_mc"])
+        port.wire(made, setting, config)
+        sensors.append(made)
 
 
-def sensor(index, setting, port, config):
-    """Return the sensor number ``index`` (from 0).
-
-    Args:
-        setting: Of it, in the configuration.
-        port: The hardware port's module.
-        config: The whole configuration.
-    """
-    suffix = "_%d" % (index + 1) if index else ""
-    name = setting["name"]
-    if setting["kind"] == "tmp36":
-        from .sensors import Tmp36
-
-        made = Tmp36()
-        made.text = '"%s":%%s,"raw%s":%%d' % (name, suffix)
-        made.sample, made.top = port.adc(setting, config)
-        made.convert = None
-        if setting["formula"] == "tmp36-tutorial":
-            from .calibration import tutorial_mc
-
-            made.convert = tutorial_mc
-        made.uvs = array("i", range(setting["samples"]))
-        made.raws = array("H", made.uvs)
-    else:
-        from .dht import Dht
-
-        made = Dht()
-        made.text = '"%s":%%s,"humidity%s":%%s' % (name, suffix)
-        made.data = port.dht(setting, config)
-        made.kind = setting["kind"]
-    made.name = name
-    made.fault = ""
-    made.correct = None
-    if setting["points"] or setting["offset_mc"]:
-        from .calibration import correction
-
-        made.correct = correction(setting["points"], setting["offset_mc"])
+def tmp36(setting):
+    """Return a Tmp36 that is not wired yet."""
+    made = Tmp36()
+    made.format = '"%s":%%s,"raw%s":%%d'
+    made.convert = None
+    if setting["formula"] != "tmp36":
+        made.convert = load("calibration").tutorial_mc
+    made.uvs = array("i", range(setting["samples"]))
+    made.raws = array("H", made.uvs)
     return made

@@ -10,9 +10,9 @@ class Tmp36:
     Attributes:
         name: For people.
         fault: What was wrong with the last measurement, or "".
-        sample: The port: the number of the sample (from 0) to counts and microvolts.
+        read: The port: the number of the sample (from 0) to counts and microvolts.
         top: Its highest count.
-        text: Format of the members: temperature, counts.
+        format: Of the members: temperature, counts.
         convert: Microvolts and counts to milli-degrees; None: as the data sheet says.
         correct: Measured milli-degrees to true ones; None: as measured.
         raws, uvs: Arrays as long as there are to be samples.
@@ -20,11 +20,24 @@ class Tmp36:
 
     def measure(self):
         """Return the members as JSON text, or None: see `fault`."""
+        # The median: insertion sort by voltage while sampling, on buffers that stay.
+        raws = self.raws
+        uvs = self.uvs
+        n = len(uvs)
         try:
-            raw, uv = self.median()
+            for i in range(n):
+                raw, uv = self.read(i)
+                while i and uvs[i - 1] > uv:
+                    uvs[i] = uvs[i - 1]
+                    raws[i] = raws[i - 1]
+                    i -= 1
+                uvs[i] = uv
+                raws[i] = raw
         except (OSError, ValueError):
             self.fault = "unreadable"
             return None
+        raw = raws[n // 2]
+        uv = uvs[n // 2]
         mc = self.convert(uv, raw) if self.convert else (uv - 500_000) // 10
         if not 0 < raw < self.top:
             self.fault = "rail"
@@ -32,23 +45,7 @@ class Tmp36:
             self.fault = "range"
         else:
             self.fault = ""
-            return self.text % (decimal(self.correct(mc) if self.correct else mc), raw)
-
-    def median(self):
-        """Return counts and microvolts of the middle sample."""
-        # Insertion sort by voltage while sampling, on buffers that stay.
-        raws = self.raws
-        uvs = self.uvs
-        n = len(uvs)
-        for i in range(n):
-            raw, uv = self.sample(i)
-            while i and uvs[i - 1] > uv:
-                uvs[i] = uvs[i - 1]
-                raws[i] = raws[i - 1]
-                i -= 1
-            uvs[i] = uv
-            raws[i] = raw
-        return raws[n // 2], uvs[n // 2]
+            return self.format % (decimal(self.correct(mc) if self.correct else mc), raw)
 
 
 def decimal(mc):

@@ -16,11 +16,7 @@ def mac(pads, data):
     return data
 
 
-def sign(pads, body, topic):
-    """Return the 64 hex digits that sign a body (exact bytes) under a topic (bytes)."""
-    return hexlify(mac(pads, b"seawall/1\0%s\0%s" % (topic, body)))
-
-
 def seal(pads, body, topic):
-    """Return what goes on the wire for a JSON object."""
-    return b'%s,"sig":"%s"}' % (body[:-1], sign(pads, body, topic))
+    """Return what goes on the wire for a JSON object (exact bytes) under a topic (bytes)."""
+    sig = hexlify(mac(pads, b"seawall/1\0%s\0%s" % (topic, body)))
+    return b'%s,"sig":"%s"}' % (body[:-1], sig)

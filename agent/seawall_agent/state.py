@@ -37,7 +37,7 @@ def write(facts):
         f.flush()
 
 
-def begin(agent, config):
+def start(agent, config):
     """Read the facts, count this boot, open the outbox."""
     for folder in ("state", "state/outbox"):
         try:

@@ -10,82 +10,66 @@ from time import ticks_ms
 from micropython import const
 
 from . import load, log
-from .signer import sign
+from .signer import seal
 
 _TAIL = const(74)  # ,"sig":" then 64 digits then "}
-
-
-class Refused(Exception):
-    """A command was not accepted; the words are those of vectors/commands.json."""
+_MEMBERS = {"stored": "boot seq", "identify": "n", "restart": "n", "interval": "n ms"}
 
 
 def unseal(wire, topic, pads):
     """Return the body of a message that was sealed with this key, or None."""
     body = wire[:-_TAIL] + b"}"
-    if wire[-_TAIL:-66] != b',"sig":"' or wire[-2:] != b'"}' or wire[0] != 123 or len(body) < 3:
+    if len(body) < 3 or wire[0] != 123:
         return None
     # In a time that says nothing of how much of it was right.
-    difference = 0
-    for a, b in zip(sign(pads, body, topic), wire[-66:-2]):
+    sealed = seal(pads, body, topic)
+    difference = len(sealed) ^ len(wire)
+    for a, b in zip(sealed, wire):
         difference |= a ^ b
     return None if difference else body
 
 
 def accept(wire, topic, pads, last):
-    """Return a command's members once it has been found genuine and new.
+    """Return a command's members; or, as vectors/commands.json has it, why it is refused.
 
     Args:
         wire: As received.
         topic: The device's own command topic, bytes.
         pads: Of the device's key; see signer.py.
         last: Number of the last command that was accepted.
-
-    Raises:
-        Refused: `bad-signature`, `malformed` or `replay`.
     """
     body = unseal(wire, topic, pads)
-    if body is None:
-        raise Refused("bad-signature")
+    if not body:
+        return "bad-signature"
     try:
         order = json.loads(body)
         name = order["cmd"]
-        if name == "stored":
-            _whole(order["boot"])
-            _whole(order["seq"])
-            return order
-        if name not in ("identify", "restart", "interval"):
-            raise ValueError
-        if name == "interval" and not 100 <= _whole(order["ms"]) <= 86_400_000:
-            raise ValueError
-        number = _whole(order["n"])
+        for member in _MEMBERS[name].split():
+            value = order[member]
+            if type(value) is not int or not 0 <= value < 1 << 53:
+                return "malformed"
+        if name == "interval" and not 100 <= order["ms"] <= 86_400_000:
+            return "malformed"
+        return "replay" if order.get("n", last + 1) <= last else order
     except (ValueError, KeyError, TypeError):
-        raise Refused("malformed")
-    if number <= last:
-        raise Refused("replay")
-    return order
-
-
-def _whole(value):
-    if type(value) is not int or not 0 <= value < 1 << 53:
-        raise ValueError
-    return value
+        return "malformed"
 
 
 def obey(agent, wire):
     """Obey a command, if it is one."""
+    link = agent.link
     facts = agent.facts
-    try:
-        order = accept(wire, agent.link.topic + b"commands", agent.pads, facts[3])
-    except Refused as refusal:
-        log("command refused:", refusal)
-        return
+    order = accept(wire, link.topic + b"commands", agent.pads, facts[3])
+    if isinstance(order, str):
+        return log("command refused:", order)
     name = order["cmd"]
     if name == "stored":
-        _settle(agent.link, order["boot"], order["seq"])
-        return
+        return _settle(link, order["boot"], order["seq"])
+    facts = facts[:]
     facts[3] = order["n"]
     facts[2] = order.get("ms", facts[2])
     load("state").write(facts)  # before acting: no cut makes us obey twice
+    agent.facts = facts
     log("command", name)
     say(agent, b"replies", b'{"re":%d,"ok":true}' % facts[3])
     if name == "restart":
@@ -102,7 +86,7 @@ def _settle(link, boot, seq):
     ids = link.ids
     window = len(ids) // 2
     bits = 0
-    for o in range(link.outbox.tail, link.next):
+    for o in range(link.outbox.start, link.next):
         i = o % window
         if (ids[i], ids[i + window]) <= (boot, seq):
             bits |= 1 << i
@@ -110,33 +94,34 @@ def _settle(link, boot, seq):
 
 
 def fault(agent, sensor):
-    """A sensor has failed, or works again."""
+    """Report that a sensor has failed, or works again."""
     log("sensor", sensor.name, sensor.fault or "works")
-    _add(agent, '"sensor","sensor":"%s","fault":"%s"' % (sensor.name, sensor.fault))
+    event(agent, '"sensor","sensor":"%s","fault":"%s"' % (sensor.name, sensor.fault))
 
 
-def _add(agent, text):
-    # Few are kept: a device that is offline for long has more important things to keep.
-    agent.events = agent.events[-3:] + [
-        ('{"event":%s,"boot":%d}' % (text, agent.facts[1])).encode()
-    ]
+def event(agent, text):
+    """Keep an event until there is a connection; the last few, there is worse to lose."""
+    text = '{"event":%s,"boot":%d}' % (text, agent.facts[1])
+    agent.events = agent.events[-3:] + [text.encode()]
 
 
 def report(agent):
     """Send what waits."""
     dropped = agent.outbox.dropped
     if dropped > agent.told:
-        log("readings dropped:", dropped)
         agent.told = dropped
-        _add(agent, '"dropped","count":%d' % dropped)
+        event(agent, '"dropped","count":%d' % dropped)
     while agent.events and say(agent, b"events", agent.events[0]):
         agent.events.pop(0)
 
 
 def say(agent, channel, body):
     """Send a sealed message that is not a reading; tell whether that was possible."""
+    link = agent.link
     try:
-        return agent.link.send(channel, body, randrange(40_000, 64_000))
+        if link.up:
+            link.send(channel, body, randrange(40_000, 64_000))
+            return True
     except Exception as error:
-        agent.link.down = error
-        return False
+        link.down = error
+    return False

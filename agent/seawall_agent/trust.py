@@ -10,41 +10,15 @@ from hashlib import sha256
 _CIPHERS = "TLS-ECDHE-%s-WITH-AES-%s"
 
 
-def begin(agent):
+def start(agent):
     """Give an agent its context and its key, from the files of the bundle.
+
+    The ``tls.SSLContext`` verifies chain, name and dates; joining.py adds pins.
 
     Raises:
         SystemExit: a file cannot be read.
     """
-    try:
-        agent.context = client_context(_file("ca.der"), _file("cert.der"), _file("key.der"))
-        agent.pads = pads_of(_file("hmac.key"))
-    except ValueError as error:
-        raise SystemExit("ca.der, cert.der or key.der: %s" % error)
-
-
-def _file(name):
-    try:
-        with open(name, "rb") as f:
-            return f.read()
-    except OSError:
-        raise SystemExit(name + ": cannot be read")
-
-
-def client_context(ca, cert, key):
-    """Return a ``tls.SSLContext`` that verifies chain, name and dates.
-
-    start.py adds pins: `link.Link.judge` is asked as well, or alone.
-
-    Args:
-        ca: Certificate of the root, DER.
-        cert: The device's certificate, DER.
-        key: Its key, DER.
-
-    Raises:
-        ValueError: a certificate or the key cannot be read.
-    """
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+    agent.context = context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     context.set_ciphers(
         [
             _CIPHERS % (kind, suite)
@@ -52,10 +26,22 @@ def client_context(ca, cert, key):
             for suite in ("128-GCM-SHA256", "256-GCM-SHA384")
         ]
     )
-    context.load_cert_chain(cert, key)
-    context.load_verify_locations(ca)
     context.verify_mode = tls.CERT_REQUIRED
-    return context
+    agent.reserve = bytearray(640)
+    name = "hmac.key"
+    try:
+        agent.pads = pads_of(_file(name))
+        name = "ca.der"
+        context.load_verify_locations(_file(name))
+        name = "cert.der, key.der"
+        context.load_cert_chain(_file("cert.der"), _file("key.der"))
+    except (OSError, ValueError) as error:
+        raise SystemExit("%s: %s" % (name, error))
+
+
+def _file(name):
+    with open(name, "rb") as f:
+        return f.read()
 
 
 def pads_of(key):
