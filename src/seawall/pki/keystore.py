@@ -106,9 +106,12 @@ class Keystore:
         if not path.is_dir():
             raise _missing(path)
         files.check_private_directory(path)
-        absent = [
-            name for name in (*_SECRETS, *_PUBLIC, *DIRECTORIES) if not (path / name).exists()
-        ]
+        try:
+            absent = [
+                name for name in (*_SECRETS, *_PUBLIC, *DIRECTORIES) if not (path / name).exists()
+            ]
+        except OSError as error:
+            raise files.unreadable(Path(error.filename or path), error) from error
         if absent:
             raise StateError(
                 f"{path} is half made: {', '.join(absent)} missing",
