@@ -103,6 +103,7 @@ def add(
     **options: Any,
 ) -> None:
     """Add a device: certificate, key, entry in the registry."""
+    from seawall.daemon.lock import wait_taken_in  # noqa: PLC0415
     from seawall.devices.lifecycle import (  # noqa: PLC0415
         DEFAULT_SENSORS,
         NewDevice,
@@ -124,6 +125,8 @@ def add(
     with opened(state) as installation:
         passphrase = find_passphrase(installation.keystore, passphrase_file)
         device = add_device(installation, new, passphrase=passphrase)
+        # A device that is started at once must not meet a daemon that does not know it yet.
+        wait_taken_in(installation.paths, installation.store.registry_revision())
     if as_json:
         emit_json(device_json(device))
         return
