@@ -31,6 +31,8 @@ def assemble_web(installation: Installation, telemetry: Telemetry) -> FastAPI:
         return ingest.counters.stored
 
     def problems() -> Sequence[str]:
+        if ingest.store_fails:
+            return ["the store fails: nothing is acknowledged until it works again"]
         return ["ingest is congested: the store does not keep up"] if ingest.congested else []
 
     return create_app(

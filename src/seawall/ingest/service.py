@@ -172,6 +172,11 @@ class Ingest:
         """Whether drivers should stop reading until something is settled."""
         return self._waiting_count >= CONGESTED_BATCHES * self._settings.batch_readings
 
+    @property
+    def store_fails(self) -> bool:
+        """Whether the last commit failed; it is tried again, and nothing is acknowledged."""
+        return self._retry_s > FIRST_RETRY_S
+
     # -- what others ask
 
     @property
@@ -260,7 +265,7 @@ class Ingest:
     def _committed(self, future: asyncio.Future[int]) -> None:
         error = None if future.cancelled() else future.exception()
         if error is None and not future.cancelled():
-            if self._retry_s > FIRST_RETRY_S:
+            if self.store_fails:
                 _log.warning("the store works again")
             self._retry_s = FIRST_RETRY_S
             self._finish(future.result())
