@@ -7,4 +7,4 @@ if len(sys.argv) > 1:
 
 from seawall_agent.app import main
 
-sys.exit(main(sys.argv))
+sys.exit(main())

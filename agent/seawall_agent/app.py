@@ -1,15 +1,16 @@
 """The agent: measure, keep, send."""
 
+import gc
 import time
 
-from . import core, link, load, log, outbox, sensors  # noqa: F401  what stays, side by side
+from . import core, link, load, outbox, sensors  # noqa: F401  what stays, side by side
 
 
 class Agent:
-    """One device; put together by trust.py, state.py, sensing.py and joining.py.
+    """One device; see start.py.
 
     Attributes:
-        reserve: Memory in one piece for the next TLS socket, while there is none.
+        spare: Memory in one piece for the next TLS socket, while there is none.
         pads: Of the device's key; see signer.py.
         context: The ``tls.SSLContext``.
         facts: What state.py keeps.
@@ -23,7 +24,7 @@ class Agent:
         seq: Of the last reading.
         outbox, link: Where readings go.
         events: Bodies of events that wait for a connection.
-        told: How many dropped readings have been reported.
+        told: How many lost readings have been reported.
         again: Whether to start again.
     """
 
@@ -36,10 +37,12 @@ class Agent:
                 # After a long pause go on from now, without a burst.
                 start = self.due if wait > -1000 else time.ticks_ms()
                 self.due = time.ticks_add(start, self.interval_ms)
-            self.link.step()
+            try:
+                self.link.step()
+            except MemoryError:
+                gc.collect()
             await core.sleep_ms(max(0, min(wait, 200)))
-        if self.board:
-            self.board.restart()
+        load("farewell").leave(self)
 
     def measure(self):
         """Take a reading, and report what is wrong."""
@@ -50,7 +53,7 @@ class Agent:
             if text:
                 members.append(text)
             if sensor.fault != before:
-                load("talk").fault(self, sensor)
+                load("events").fault(self, sensor)
         if members:
             # Without gaps: the server tells by them that something was lost on the way.
             boot, seq = self.facts[1], self.seq + 1
@@ -60,32 +63,20 @@ class Agent:
             if self.outbox.append(boot, seq, b"{%s}" % ",".join(members).encode()):
                 self.seq = seq
             self.link.pump()
-        if self.events or self.told < self.outbox.dropped:
-            load("talk").report(self)
+        if self.events or self.told < self.outbox.lost:
+            load("events").report(self)
 
 
 async def _run():
     # Put together in here, and not before, because the collector takes what is left on the stack
     # for pointers: in here it is soon overwritten.
-    # The names of talk.py make MicroPython's table of names grow, while there is a place for it.
-    load("talk")
-    agent = Agent()
-    try:
-        load("trust").start(agent)
-        config = load("config").read()
-        for step in ("state", "sensing", "joining"):
-            load(step).start(agent, config)
-        if not agent.ntp:
-            load("clock").take(agent, 0)
-    except (OSError, SystemExit) as error:
-        log("error:", error)
-        return None
-    config = None
-    await agent.run()
+    agent = load("start").start()
+    if agent:
+        await agent.run()
     return agent
 
 
-def main(argv):
+def main():
     """Run the agent of the bundle in this folder; return an exit status."""
     try:
         while core.run(_run()):

@@ -18,14 +18,13 @@ def next_record(f):
     return None
 
 
-def open_outbox(folder, capacity, sync):
+def open_outbox(folder, limit):
     """Return the Outbox over the segments in a folder, however the last run ended."""
     outbox = Outbox()
     outbox.path = folder + "%08x"
-    outbox.capacity = capacity
-    outbox.sync = sync
+    outbox.limit = limit
     outbox.firsts = firsts = sorted(int(name, 16) for name in os.listdir(folder))
-    outbox.dropped = 0
+    outbox.lost = 0
     outbox.last = outbox.f = outbox.backlog = None
     end = start = 0
     for first in reversed(firsts[:]):
@@ -84,5 +83,5 @@ def make_room(outbox):
     except OSError:
         pass
     if len(outbox.firsts) > 1:
-        outbox.dropped += outbox.firsts[1] - outbox.start
+        outbox.lost += outbox.firsts[1] - outbox.start
         outbox.settle(outbox.firsts[1])

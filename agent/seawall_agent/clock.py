@@ -13,11 +13,6 @@ _EARLIEST_MS = const(1_767_225_600_000)
 _LATEST_MS = const(4_102_444_800_000)
 
 
-def epoch_ms():
-    """Return the beginning of this machine's time, UTC milliseconds: 1970, or 2000 on some boards."""
-    return 946_684_800_000 if time.gmtime(0)[0] == 2000 else 0
-
-
 def take(agent, told_ms):
     """Take what a server says, or (0) what the clock here says, for the time, if it can be.
 
@@ -27,15 +22,13 @@ def take(agent, told_ms):
     then is taken for valid.
     """
     facts = agent.facts
-    ahead_ms = epoch_ms()
+    ahead_ms = 946_684_800_000 if time.gmtime(0)[0] == 2000 else 0  # where some boards begin
     here_ms = time.time_ns() // 1_000_000 + ahead_ms
     utc_ms = told_ms or here_ms
     floor_ms = max(facts[4] * 1000, _EARLIEST_MS)
     if (told_ms or not agent.ntp) and floor_ms <= utc_ms < _LATEST_MS:
         agent.ahead_ms = ahead_ms if agent.board else ahead_ms + utc_ms - here_ms
-        if utc_ms >= facts[4] * 1000 + 3_600_000:  # kind to flash
-            facts[4] = utc_ms // 1000
-            load("state").write(facts)
+        facts[4] = utc_ms // 1000
     if agent.ahead_ms is None:
         log("the time is not known")
         utc_ms = max(floor_ms, here_ms)
@@ -50,7 +43,10 @@ async def settle(agent):
     told_ms = 0
     for server in agent.ntp or ():
         told_ms = told_ms or await ask(server)
+    before = agent.facts[4]
     take(agent, told_ms)
+    if agent.facts[4] > before + 3600:  # kind to flash
+        load("state").write(agent.facts)
 
 
 async def ask(server):

@@ -27,7 +27,6 @@ mode ca|pin|ca+pin !
 pins list 0 4 []
 outbox
 max_readings int 1 100000 500
-sync bool 0 1 true
 clock
 use_ntp bool 0 1 false
 ntp list 0 8 []

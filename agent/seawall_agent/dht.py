@@ -7,7 +7,7 @@ class Dht:
     """A sensor.
 
     Attributes:
-        read: The port: a function that returns five bytes, or raises OSError.
+        read: The port: the number of the sample (0) to five bytes; raises, or returns none, if silent.
         kind: ``dht11`` or ``dht22``.
         name, fault, format, correct: As of `sensors.Tmp36`; the second member is the humidity.
     """
@@ -15,11 +15,11 @@ class Dht:
     def measure(self):
         """Return the members as JSON text, or None: see ``fault``."""
         try:
-            data = self.read()
+            data = self.read(0)
+            mc, humidity = decode(self.kind, data)
         except Exception:  # drivers raise a bare one for the check sum
             self.fault = "unreadable"
             return None
-        mc, humidity = decode(self.kind, data)
         self.fault = ""
         if sum(data[:4]) & 255 != data[4]:
             self.fault = "check-sum"

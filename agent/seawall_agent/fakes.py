@@ -1,16 +1,17 @@
 """An ADC on a computer."""
 
 
-def fake_adc(path, top, scale, full_scale_uv):
-    """Return an ADC that plays microvolts from a file: a line a measurement, over and over.
+def fake_adc(path, top, full_scale_uv):
+    """Play microvolts from a file: a line a measurement, over and over.
 
-    The file is read as it goes, so that a long one takes no memory.
+    A generator: send it the number of the sample, it yields counts and
+    microvolts. The file is read as it goes, so that a long one takes no memory.
     """
     f = open(path)
     value = None
-
-    def sample(i):
-        nonlocal value
+    scale = top + (top < 65_535)
+    while True:
+        i = yield value
         if i == 0:
             line = f.readline()
             if not line:
@@ -18,6 +19,3 @@ def fake_adc(path, top, scale, full_scale_uv):
                 line = f.readline()
             uv = int(line)
             value = min(max(uv * scale // full_scale_uv, 0), top), uv
-        return value
-
-    return sample

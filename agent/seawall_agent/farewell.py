@@ -6,13 +6,6 @@ from time import ticks_add, ticks_ms
 
 from . import log
 
-_WORDS = {
-    71: "protocol error",
-    104: "closed by the server",
-    110: "timed out",
-    111: "refused",
-}
-
 
 def hang_up(link):
     """End a connection, say why, and set the time of the next attempt."""
@@ -22,15 +15,26 @@ def hang_up(link):
         # So Mbed TLS names what a certificate lacks, and so it passes on what Link.judge says.
         log("refused server certificate:", "not pinned" if code == -0x3000 else str(error).strip())
     else:
-        log("not connected:", _WORDS.get(code) or type(error).__name__, error)
+        log("not connected:", type(error).__name__, error)
     link.task.cancel()
     if link.s:
         link.s.close()
     link.task = link.s = link.out = link.down = error = None
     gc.collect()
     link.up = False
-    link.agent.reserve = bytearray(640)
+    try:
+        link.agent.spare = bytearray(640)
+    except MemoryError:
+        pass
     # 1 to 60 s, doubled at each failure, less a random part so that a fleet spreads.
-    longest = min(60_000, 2000 << min(link.failures, 5))
-    link.failures += 1
+    longest = min(60_000, 2000 << min(link.tries, 5))
+    link.tries += 1
     link.at = ticks_add(ticks_ms(), randrange(longest // 2, longest))
+
+
+def leave(agent):
+    """End it all, to start again: on a board for good."""
+    if agent.link.s:
+        agent.link.s.close()
+    if agent.board:
+        agent.board.restart()

@@ -17,7 +17,7 @@ def wire(sensor, setting, config):
         import dht
 
         driver = getattr(dht, setting["kind"].upper())(pin)
-        sensor.read = lambda: driver.measure() or driver.buf
+        sensor.read = lambda i: driver.measure() or driver.buf
         return
     esp32 = config["board"] == "esp32"
     bits = setting["bits"] or 16

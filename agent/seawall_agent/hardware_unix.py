@@ -1,7 +1,5 @@
 """The hardware port on a computer: sensors play what files say."""
 
-from binascii import unhexlify
-
 
 def wire(sensor, setting, config):
     """Give a sensor its port."""
@@ -9,26 +7,23 @@ def wire(sensor, setting, config):
         from .fakes import fake_adc
 
         bits = setting["bits"] or 12
-        sensor.top = top = (1 << bits) - 1
-        sensor.read = fake_adc(
-            config.get("adc_file", "adc.txt"),
-            top,
-            top + (bits < 16),
-            setting["full_scale_uv"] or 3_300_000,
-        )
+        sensor.top = (1 << bits) - 1
+        path = config.get("adc_file", "adc.txt")
+        read = fake_adc(path, sensor.top, setting["full_scale_uv"] or 3_300_000)
     else:
-        sensor.read = _fake_dht(open(config.get("dht_file", "dht.txt")))
+        read = _fake_dht(config.get("dht_file", "dht.txt"))
+    next(read)
+    sensor.read = read.send
 
 
-def _fake_dht(f):
-    # Plays five bytes in hex: a line a measurement; `-` is silence.
-    def read():
+def _fake_dht(path):
+    # Yields five bytes; in the file they are in hex, a line a measurement, and `-` is silence.
+    f = open(path)
+    data = None
+    while True:
+        yield data
         line = f.readline()
         if not line:
             f.seek(0)
             line = f.readline()
-        if line.strip() in ("-", ""):
-            raise OSError(110)
-        return unhexlify(line.strip())
-
-    return read
+        data = bytes.fromhex(line.strip().replace("-", ""))

@@ -30,15 +30,13 @@ def start(agent, config):
     made.up = False
     made.buf = memoryview(bytearray(256))
     made.at = ticks_ms()
-    made.failures = made.next = made.old = made.settled = 0
-    made.known = agent.outbox.end
+    made.tries = made.next = made.done = 0
+    made.old = agent.outbox.end
     made.ids = array("I", range(16))
     trust = config.pop("trust")
     mode = trust["mode"]
     made.pins = b"" if mode == "ca" else trust["pins"]
-    agent.context.verify_callback = made.judge
     if mode == "pin":
-        # An unknown issuer, another name and another date are forgiven; judge's verdict never is.
+        # An unknown issuer, another name and another date are forgiven; dial.judge's verdict never is.
         agent.context.verify_mode = tls.CERT_OPTIONAL
     agent.wifi = config["wifi"]["ssid"] and config["wifi"]
-    agent.ntp = config["clock"]["use_ntp"] and config["clock"]["ntp"]

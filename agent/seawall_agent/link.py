@@ -5,7 +5,6 @@ in both directions. Section numbers are of the OASIS standard MQTT Version
 3.1.1. How a connection begins and ends is in dial.py and farewell.py.
 """
 
-from hashlib import sha256
 from struct import pack
 from time import ticks_diff, ticks_ms
 
@@ -15,8 +14,8 @@ from . import core, load, log, signer
 
 _WINDOW = const(8)  # sent and not settled
 _IDS = const(32_768)  # packet identifiers 1 to 32,768 are readings; what is above is not
-# As errno has them: numbers take less memory than words; farewell.py has the words.
-_PROTOCOL = const(71)
+# As errno has them: numbers take less memory than words.
+_ABORTED = const(103)  # by us: the server broke the protocol
 _RESET = const(104)
 _TIMED_OUT = const(110)
 
@@ -33,7 +32,6 @@ class Link:
         agent: The device that speaks.
         outbox: What it has to say.
         pins: SHA-256 of certificates, one after the other; the server's must be among them; or b"".
-        judged: Whether a certificate has been judged in this handshake, and was accepted.
         broker: host, port, server name, keep-alive, time-out, time to settle (all in
             milliseconds), and whether only a `stored` command settles.
         topic: ``devices/ID/``, bytes.
@@ -41,12 +39,11 @@ class Link:
         up: Whether the server has accepted us.
         down: Why the connection has ended, or None.
         at: When to connect, or when something last moved (ticks).
-        failures: Attempts since a reading was settled.
+        tries: Attempts since a reading was settled.
         next: Ordinal to send next.
         old: What is before may have been sent on an earlier connection: DUP.
-        known: The same for the next connection.
         ids: boot and seq, rings over the ordinals from outbox.start to ``next``.
-        settled: The same, a bit for each.
+        done: The same, a bit for each.
         s: A socket that does not block; None: not connected.
         out: Packets that could not be written yet.
         sent: When something was written last (ticks).
@@ -83,7 +80,8 @@ class Link:
     async def run(self):
         """Connect, and receive until the connection ends."""
         try:
-            await load("clock").settle(self.agent)
+            if self.agent.board or self.agent.ntp:
+                await load("clock").settle(self.agent)
             await load("dial").dial(self)
             self.pump()
             while True:
@@ -96,24 +94,6 @@ class Link:
                     pass
         except Exception as error:
             self.down = error
-
-    def judge(self, cert, depth):
-        """Judge a certificate of the server's chain, the leaf (depth 0) last: Mbed TLS's callback.
-
-        It must not raise: the exception would jump out of C code. What it
-        returns is "fatal" (MBEDTLS_ERR_X509_FATAL_ERROR) whatever verify_mode
-        says; its "verify failed" CERT_OPTIONAL would forgive.
-        """
-        try:
-            if depth:
-                return 0
-            # Pins are public: comparing them needs no constant time.
-            if not self.pins or not self.pins.find(sha256(cert).digest()) % 32:
-                self.judged = True
-                return 0
-        except Exception:
-            pass  # no memory
-        return -0x3000
 
     def pump(self):
         """Send what may be sent now."""
@@ -131,26 +111,25 @@ class Link:
                 record = outbox.read(o)
                 i = o % _WINDOW
                 if record:
-                    self.settled &= ~(1 << i)
+                    self.done &= ~(1 << i)
                     self.ids[i], self.ids[i + _WINDOW], body = record
                     self.send(b"readings", body, o % _IDS + 1, o < self.old)
                 else:
-                    self.settled |= 1 << i  # lost by flash: nothing to wait for
+                    self.done |= 1 << i  # lost by flash: nothing to wait for
                 self.next = o + 1
-                self.known = max(self.known, o + 1)
         except Exception as error:
             self.down = error
 
     def settle(self, bits):
         """Take what the bits say, of the rings, for settled."""
-        self.settled |= bits
+        self.done |= bits
         end = start = self.outbox.start
-        while end < self.next and self.settled >> end % _WINDOW & 1:
+        while end < self.next and self.done >> end % _WINDOW & 1:
             end += 1
         if end > start:
             self.outbox.settle(end)
             self.at = ticks_ms()
-            self.failures = 0
+            self.tries = 0
             i = (end - 1) % _WINDOW
             log("stored boot=%d seq=%d" % (self.ids[i], self.ids[i + _WINDOW]))
             self.pump()
@@ -195,7 +174,7 @@ class Link:
                 size |= (buf[at] & 127) << shift
                 shift += 7
                 if at > 4:
-                    raise OSError(_PROTOCOL)
+                    raise OSError(_ABORTED)
             at += 1
             size += at
             if size > end and end < len(buf):
@@ -214,7 +193,7 @@ class Link:
             packet_id = data[0] << 8 | data[1]
             o = self.outbox.start
             o += (packet_id - 1 - o) % _IDS
-            # Else it is of a record that has been dropped, or of nothing that we sent.
+            # Else it is of a record that has been lost, or of nothing that we sent.
             if packet_id <= _IDS and o < self.next and not self.broker[6]:
                 self.settle(1 << o % _WINDOW)
         elif kind == 0xD0 and not n:
@@ -223,10 +202,10 @@ class Link:
             at = 2 + (data[0] << 8 | data[1])
             start = at + (kind & 2)  # with QoS 1 there is a packet identifier
             if start > n:
-                raise OSError(_PROTOCOL)
+                raise OSError(_ABORTED)
             if whole:
-                load("talk").obey(self.agent, bytes(data[start:]))
+                load("commands").obey(self.agent, bytes(data[start:]))
             if kind & 2:
                 self.put(0x40, bytes(data[at:start]))
         elif kind != 0x90 or n != 3 or data[2] > 1:
-            raise OSError(_PROTOCOL)
+            raise OSError(_ABORTED)

@@ -27,12 +27,11 @@ class Outbox:
 
     Attributes:
         path: Of a segment, with a place for the ordinal.
-        capacity: Most records; when full, the oldest gives way.
-        sync: Whether to flush each record to flash.
+        limit: Most records; when full, the oldest gives way.
         firsts: Ordinals that begin the segments, in order.
         start: Ordinal of the oldest unsettled record; equal to ``end`` when empty.
         end: Ordinal that the next record gets.
-        dropped: How many records had to give way, or could not be kept.
+        lost: How many records had to give way, or could not be kept.
         last: The youngest record.
         f: The file that is written.
         backlog: Reads older records, while there are some to send.
@@ -41,8 +40,8 @@ class Outbox:
     def append(self, *record):
         """Keep boot, seq and body; they survive once this returns True. False: flash refused."""
         boot, seq, body = record
-        if self.end - self.start >= self.capacity:
-            self.dropped += 1
+        if self.end - self.start >= self.limit:
+            self.lost += 1
             self.settle(self.start + 1)
         for _ in range(2):
             try:
@@ -56,14 +55,13 @@ class Outbox:
                 data += pack("<I", crc32(body, crc32(data))) + body
                 if self.f.write(data) != len(data):
                     raise OSError(28)
-                if self.sync:
-                    self.f.flush()
+                self.f.flush()
                 self.last = record
                 self.end += 1
                 return True
             except OSError:
                 load("backlog").make_room(self)
-        self.dropped += 1
+        self.lost += 1
         return False
 
     def read(self, ordinal):

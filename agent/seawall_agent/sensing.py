@@ -20,7 +20,7 @@ def start(agent, config):
         made.fault = ""
         made.correct = None
         if setting["points"] or setting["offset_mc"]:
-            made.correct = load("calibration").correction(setting["points"], setting["offset_mc"])
+            made.correct = correction(setting["points"], setting["offset_mc"])
         port.wire(made, setting, config)
         sensors.append(made)
 
@@ -31,7 +31,23 @@ def tmp36(setting):
     made.format = '"%s":%%s,"raw%s":%%d'
     made.convert = None
     if setting["formula"] != "tmp36":
-        made.convert = load("calibration").tutorial_mc
+        made.convert = tutorial_mc
     made.uvs = array("i", range(setting["samples"]))
     made.raws = array("H", made.uvs)
     return made
+
+
+def tutorial_mc(uv, raw):
+    """Convert counts as tutorials do (``raw / 10``): wrong away from 25 °C, see the README."""
+    return raw * 100
+
+
+def correction(points, offset_mc):
+    """Return what corrects milli-degrees.
+
+    Args:
+        points: [[measured, true], [measured, true]], or [].
+        offset_mc: To add.
+    """
+    (m1, t1), (m2, t2) = points or ((0, 0), (1, 1))
+    return lambda mc: t1 + (mc - m1) * (t2 - t1) // (m2 - m1) + offset_mc

@@ -33,7 +33,7 @@ class Tmp36:
                     i -= 1
                 uvs[i] = uv
                 raws[i] = raw
-        except (OSError, ValueError):
+        except Exception:
             self.fault = "unreadable"
             return None
         raw = raws[n // 2]

@@ -45,17 +45,18 @@ def start(agent, config):
         except OSError:
             pass  # it is there; if not, the first write says so
     agent.facts = facts = read()
+    agent.ahead_ms = None
+    agent.ntp = config["clock"]["use_ntp"] and config["clock"]["ntp"]
+    if not agent.ntp:
+        agent.board = None
+        load("clock").take(agent, 0)
     # Counted on flash before it is used.
     facts[1] = max(facts[1] + 1, config["first_boot"])
     write(facts)
-    limits = config.pop("outbox")
-    agent.outbox = load("backlog").open_outbox(
-        "state/outbox/", limits["max_readings"], limits["sync"]
-    )
+    agent.outbox = load("backlog").open_outbox("state/outbox/", config["outbox"]["max_readings"])
     agent.interval_ms = facts[2] or config["interval_ms"]
     agent.due = ticks_ms()
     agent.seq = agent.told = 0
-    agent.ahead_ms = None
     agent.events = []
     agent.again = False
     log("boot=%d" % facts[1])

@@ -1,10 +1,6 @@
-"""What passes between device and server beside readings: events, commands, replies.
-
-All are sealed with the device's key; a command is never obeyed twice.
-"""
+"""Orders from the server: sealed with the device's key, and never obeyed twice."""
 
 import json
-from random import randrange
 from time import ticks_ms
 
 from micropython import const
@@ -71,7 +67,7 @@ def obey(agent, wire):
     load("state").write(facts)  # before acting: no cut makes us obey twice
     agent.facts = facts
     log("command", name)
-    say(agent, b"replies", b'{"re":%d,"ok":true}' % facts[3])
+    link.send(b"replies", b'{"re":%d,"ok":true}' % facts[3], 65_003)
     if name == "restart":
         agent.again = True
     elif name == "interval":
@@ -91,37 +87,3 @@ def _settle(link, boot, seq):
         if (ids[i], ids[i + window]) <= (boot, seq):
             bits |= 1 << i
     link.settle(bits)
-
-
-def fault(agent, sensor):
-    """Report that a sensor has failed, or works again."""
-    log("sensor", sensor.name, sensor.fault or "works")
-    event(agent, '"sensor","sensor":"%s","fault":"%s"' % (sensor.name, sensor.fault))
-
-
-def event(agent, text):
-    """Keep an event until there is a connection; the last few, there is worse to lose."""
-    text = '{"event":%s,"boot":%d}' % (text, agent.facts[1])
-    agent.events = agent.events[-3:] + [text.encode()]
-
-
-def report(agent):
-    """Send what waits."""
-    dropped = agent.outbox.dropped
-    if dropped > agent.told:
-        agent.told = dropped
-        event(agent, '"dropped","count":%d' % dropped)
-    while agent.events and say(agent, b"events", agent.events[0]):
-        agent.events.pop(0)
-
-
-def say(agent, channel, body):
-    """Send a sealed message that is not a reading; tell whether that was possible."""
-    link = agent.link
-    try:
-        if link.up:
-            link.send(channel, body, randrange(40_000, 64_000))
-            return True
-    except Exception as error:
-        link.down = error
-    return False
