@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from seawall.broker.port import Endpoint
 from seawall.daemon.assemble import STORE_NAME, Telemetry, assemble_telemetry
 from seawall.daemon.assemble_web import assemble_web
+from seawall.daemon.certificate_dates import CertificateDates
 from seawall.daemon.command_dispatch import CommandDispatch
 from seawall.daemon.crl_renewal import CrlRenewal
 from seawall.daemon.http_server import HttpServer
@@ -167,6 +168,7 @@ class _Parts:
         dispatch = CommandDispatch(installation, telemetry.publisher, telemetry.ingest.connection)
         self.add("registry", watch.run)
         self.add("commands", dispatch.run)
+        self.add("certificates", CertificateDates(installation).run)
         self.add("revocation list", CrlRenewal(installation, watch.take_in).run)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
