@@ -345,8 +345,7 @@ class Keystore:
         self, register: revocation.RevocationRegister, now: datetime, authority: Authority
     ) -> None:
         register = register.with_next_number()
-        before = x509.load_pem_x509_crl(self.crl_pem()).last_update_utc
-        crl = authority.build_crl(register.revoked, now, number=register.number, newer_than=before)
+        crl = authority.build_crl(register.revoked, now, number=register.number)
         try:
             files.write_private(self.path / "revoked.json", revocation.render_register(register))
             files.write_private(self.crl_path, crl)
