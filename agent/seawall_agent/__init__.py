@@ -26,7 +26,7 @@ def load(name):
     full = "seawall_agent." + name
     module = __import__(full, None, None, (name,))
     del sys.modules[full]
-    globals().pop(name, None)
+    del globals()[name]
     return module
 
 

@@ -30,6 +30,7 @@ class Agent:
 
     async def run(self):
         """Run until the device is told to start again."""
+        self.due = self.link.at = time.ticks_ms()
         while not self.again:
             wait = time.ticks_diff(self.due, time.ticks_ms())
             if wait <= 0:
@@ -42,7 +43,7 @@ class Agent:
             except MemoryError:
                 gc.collect()
             await core.sleep_ms(max(0, min(wait, 200)))
-        load("farewell").leave(self)
+        load("farewell").stop(self)
 
     def measure(self):
         """Take a reading, and report what is wrong."""
@@ -64,7 +65,7 @@ class Agent:
                 self.seq = seq
             self.link.pump()
         if self.events or self.told < self.outbox.lost:
-            load("events").report(self)
+            load("events").send(self)
 
 
 async def _run():

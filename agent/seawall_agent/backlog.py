@@ -7,7 +7,7 @@ from struct import unpack
 from .outbox import Outbox
 
 
-def next_record(f):
+def record_of(f):
     """Read a record: (oldest unsettled ordinal, boot, seq, body), or None if none is whole."""
     head = f.read(18)
     if len(head) == 18:
@@ -18,7 +18,7 @@ def next_record(f):
     return None
 
 
-def open_outbox(folder, limit):
+def start(folder, limit):
     """Return the Outbox over the segments in a folder, however the last run ended."""
     outbox = Outbox()
     outbox.path = folder + "%08x"
@@ -31,7 +31,7 @@ def open_outbox(folder, limit):
         oldest = None
         at = first
         with open(outbox.path % first, "rb") as f:
-            while record := next_record(f):
+            while record := record_of(f):
                 oldest = record[0]
                 at += 1
         end = max(end, at)
@@ -67,14 +67,14 @@ class Backlog:
                     self.f.close()
                 self.at = max(first for first in outbox.firsts if first <= ordinal)
                 self.f = open(outbox.path % self.at, "rb")
-            while record := next_record(self.f):
+            while record := record_of(self.f):
                 self.at += 1
                 if self.at > ordinal:
                     return record[1:]
         return None
 
 
-def make_room(outbox):
+def shrink(outbox):
     """After a failed write: begin a new segment next time, and give up the oldest one."""
     f, outbox.f = outbox.f, None
     try:

@@ -43,10 +43,11 @@ async def settle(agent):
     told_ms = 0
     for server in agent.ntp or ():
         told_ms = told_ms or await ask(server)
-    before = agent.facts[4]
+    facts = agent.facts
+    before = facts[4]
     take(agent, told_ms)
-    if agent.facts[4] > before + 3600:  # kind to flash
-        load("state").write(agent.facts)
+    if facts[4] > before + 3600:  # kind to flash
+        load("state").write(facts)
 
 
 async def ask(server):

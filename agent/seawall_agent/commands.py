@@ -1,7 +1,6 @@
 """Orders from the server: sealed with the device's key, and never obeyed twice."""
 
 import json
-from time import ticks_ms
 
 from micropython import const
 
@@ -72,7 +71,7 @@ def obey(agent, wire):
         agent.again = True
     elif name == "interval":
         agent.interval_ms = facts[2]
-        agent.due = ticks_ms()
+        agent.due = link.sent  # just now
     elif agent.board:
         agent.board.identify()
 

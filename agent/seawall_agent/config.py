@@ -4,20 +4,20 @@ import io
 import json
 from binascii import unhexlify
 
-# Field, type (with least and most value or length) or choices, default ("!": must be given); a line with one word begins a section. All in one
-# text, for it is forgotten after use.
+# Field, type (with least and most value or length) or choices (a text if neither), default ("!":
+# must be given); a line with one word begins a section. One text, for it is forgotten after use.
 _FIELDS = """\
 format int 1 1 !
-device_id str 1 64 !
+device_id !
 board unix|esp32|rp2|esp8266 !
 profile seawall/1 !
 interval_ms int 10 86400000 10000
 first_boot int 1 4294967295 1
 sensors list 1 8 !
 broker
-host str 1 253 !
+host !
 port int 1 65535 !
-server_name str 1 253 !
+server_name !
 ack puback|stored "puback"
 keepalive_s int 1 65535 30
 timeout_s int 1 300 10
@@ -31,12 +31,12 @@ clock
 use_ntp bool 0 1 false
 ntp list 0 8 []
 wifi
-ssid str 0 32 ""
-password str 0 64 ""
+ssid ""
+password ""
 sensors
 kind tmp36|dht11|dht22 !
-name str 1 32 !
-pin str 1 16 !
+name !
+pin !
 formula tmp36|tmp36-tutorial "tmp36"
 samples int 1 64 16
 offset_mc int -50000 50000 0
@@ -84,19 +84,19 @@ def read(path="config.json"):
     return config
 
 
-def _check(place, name, kind, *limits):
+def _check(place, name, *rule):
+    *kind, default = rule
     value = place.get(name)
     if value is None:
-        if limits[-1] == "!":
+        if default == "!":
             raise ValueError("missing")
-        value = place[name] = json.loads(limits[-1])
-    if len(limits) == 1:
-        if value in kind.split("|"):
-            return
+        value = place[name] = json.loads(default)
+    if len(kind) > 1:
+        size = len(value) if kind[0] == "list" else value
+        fits = type(value).__name__ == kind[0] and int(kind[1]) <= size <= int(kind[2])
+    elif kind:
+        fits = value in kind[0].split("|")
     else:
-        if type(value).__name__ == kind:
-            size = len(value) if kind in "str list" else value
-            if int(limits[0]) <= size <= int(limits[1]):
-                return
-        kind += " %s..%s" % limits[:2]
-    raise ValueError("not " + kind)
+        fits = isinstance(value, str) and (value or default != "!")
+    if not fits:
+        raise ValueError("not " + (" ".join(kind) or "a text"))

@@ -17,13 +17,13 @@ class Dht:
         try:
             data = self.read(0)
             mc, humidity = decode(self.kind, data)
+            if sum(data[:4]) & 255 != data[4]:
+                raise ValueError
         except Exception:  # drivers raise a bare one for the check sum
             self.fault = "unreadable"
             return None
         self.fault = ""
-        if sum(data[:4]) & 255 != data[4]:
-            self.fault = "check-sum"
-        elif not -40_000 <= mc <= 80_000 or humidity > 100_000:
+        if not -40_000 <= mc <= 80_000 or humidity > 100_000:
             self.fault = "range"
         else:
             return self.format % (decimal(self.correct(mc) if self.correct else mc), decimal(humidity))

@@ -45,7 +45,17 @@ async def dial(link):
         if count == 0:
             raise OSError(104)
         link.end += count or 0
-    _begin(link, bytes(link.buf[:4]))
+    answer = bytes(link.buf[:4])
+    if answer[:2] != b"\x20\2" or answer[3]:
+        raise OSError(111, answer)
+    log("connected")
+    link.end = 0
+    link.put(0x82, pack(">H", 65_001) + _text(link.topic + b"commands") + b"\1")
+    status = _text(link.topic + b"status")
+    link.put(0x33, status + pack(">H", 65_002) + b'{"online":true}')
+    link.old = max(link.old, link.next)
+    link.next = link.outbox.start
+    link.up = True
 
 
 def _text(data):
@@ -61,19 +71,6 @@ def _connect(link):
         + _text(link.topic + b"status")
         + _text(b'{"online":false}'),
     )
-
-
-def _begin(link, connack):
-    if connack[:2] != b"\x20\2" or connack[3]:
-        raise OSError(111, "CONNACK", connack)
-    link.end = 0
-    log("connected")
-    link.put(0x82, pack(">H", 65_001) + _text(link.topic + b"commands") + b"\1")
-    status = _text(link.topic + b"status")
-    link.put(0x33, status + pack(">H", 65_002) + b'{"online":true}')
-    link.old = max(link.old, link.next)
-    link.next = link.outbox.start
-    link.up = True
 
 
 def judge(pins, judged):

@@ -15,7 +15,7 @@ def event(agent, text):
     agent.events = agent.events[-3:] + [text.encode()]
 
 
-def report(agent):
+def send(agent):
     """Send what waits."""
     lost = agent.outbox.lost
     if lost > agent.told:

@@ -13,9 +13,5 @@ def fake_adc(path, top, full_scale_uv):
     while True:
         i = yield value
         if i == 0:
-            line = f.readline()
-            if not line:
-                f.seek(0)
-                line = f.readline()
-            uv = int(line)
+            uv = int(f.readline() or f.seek(0) or f.readline())
             value = min(max(uv * scale // full_scale_uv, 0), top), uv

@@ -7,13 +7,14 @@ from time import ticks_add, ticks_ms
 from . import log
 
 
-def hang_up(link):
+def close(link):
     """End a connection, say why, and set the time of the next attempt."""
     error = link.down
     code = error.args and error.args[0]
     if isinstance(error, ValueError) or code == -0x3000:
         # So Mbed TLS names what a certificate lacks, and so it passes on what Link.judge says.
-        log("refused server certificate:", "not pinned" if code == -0x3000 else str(error).strip())
+        error = "not pinned" if code == -0x3000 else str(error).strip().replace("\n", ", ")
+        log("refused server certificate:", error)
     else:
         log("not connected:", type(error).__name__, error)
     link.task.cancel()
@@ -32,7 +33,7 @@ def hang_up(link):
     link.at = ticks_add(ticks_ms(), randrange(longest // 2, longest))
 
 
-def leave(agent):
+def stop(agent):
     """End it all, to start again: on a board for good."""
     if agent.link.s:
         agent.link.s.close()

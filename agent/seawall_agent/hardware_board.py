@@ -52,7 +52,7 @@ async def connect(wifi):
                 return
             await core.sleep_ms(200)
         station.active(False)  # begin anew next time
-        raise OSError("no wireless network")
+        raise OSError(wifi["ssid"])
 
 
 def set_clock(seconds):

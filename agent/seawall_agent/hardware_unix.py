@@ -22,8 +22,5 @@ def _fake_dht(path):
     data = None
     while True:
         yield data
-        line = f.readline()
-        if not line:
-            f.seek(0)
-            line = f.readline()
+        line = f.readline() or f.seek(0) or f.readline()
         data = bytes.fromhex(line.strip().replace("-", ""))

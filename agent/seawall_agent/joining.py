@@ -2,7 +2,6 @@
 
 import tls
 from array import array
-from time import ticks_ms
 
 from .link import Link
 
@@ -14,13 +13,11 @@ def start(agent, config):
     made.outbox = agent.outbox
     made.topic = ("devices/%s/" % config["device_id"]).encode()
     broker = config.pop("broker")
-    host = broker["host"]
-    name = broker["server_name"]
     by_command = broker["ack"] == "stored"
     made.broker = (
-        host,
+        broker["host"],
         broker["port"],
-        host if host == name else name,
+        broker["server_name"],
         1000 * broker["keepalive_s"],
         1000 * broker["timeout_s"],
         1000 * broker["settle_s" if by_command else "timeout_s"],
@@ -29,7 +26,6 @@ def start(agent, config):
     made.down = made.task = made.s = None
     made.up = False
     made.buf = memoryview(bytearray(256))
-    made.at = ticks_ms()
     made.tries = made.next = made.done = 0
     made.old = agent.outbox.end
     made.ids = array("I", range(16))

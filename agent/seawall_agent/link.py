@@ -75,7 +75,7 @@ class Link:
         if late:
             self.down = OSError(_TIMED_OUT, late)
         if self.down:
-            load("farewell").hang_up(self)
+            load("farewell").close(self)
 
     async def run(self):
         """Connect, and receive until the connection ends."""

@@ -23,7 +23,7 @@ _SEGMENT = const(64)  # records
 
 
 class Outbox:
-    """A bounded queue of (boot, seq, body), in order; see `backlog.open_outbox`.
+    """A bounded queue of (boot, seq, body), in order; see `backlog.start`.
 
     Attributes:
         path: Of a segment, with a place for the ordinal.
@@ -60,7 +60,7 @@ class Outbox:
                 self.end += 1
                 return True
             except OSError:
-                load("backlog").make_room(self)
+                load("backlog").shrink(self)
         self.lost += 1
         return False
 

@@ -20,7 +20,7 @@ def start(agent, config):
         made.fault = ""
         made.correct = None
         if setting["points"] or setting["offset_mc"]:
-            made.correct = correction(setting["points"], setting["offset_mc"])
+            made.correct = correct(setting["points"], setting["offset_mc"])
         port.wire(made, setting, config)
         sensors.append(made)
 
@@ -31,18 +31,14 @@ def tmp36(setting):
     made.format = '"%s":%%s,"raw%s":%%d'
     made.convert = None
     if setting["formula"] != "tmp36":
-        made.convert = tutorial_mc
+        # As tutorials do (raw / 10): wrong away from 25 °C, see the README.
+        made.convert = lambda uv, raw: raw * 100
     made.uvs = array("i", range(setting["samples"]))
     made.raws = array("H", made.uvs)
     return made
 
 
-def tutorial_mc(uv, raw):
-    """Convert counts as tutorials do (``raw / 10``): wrong away from 25 °C, see the README."""
-    return raw * 100
-
-
-def correction(points, offset_mc):
+def correct(points, offset_mc):
     """Return what corrects milli-degrees.
 
     Args:

@@ -7,7 +7,6 @@ leaves at least one whole copy, on littlefs and on FAT alike.
 import os
 import struct
 from binascii import crc32
-from time import ticks_ms
 
 from . import load, log
 
@@ -53,9 +52,8 @@ def start(agent, config):
     # Counted on flash before it is used.
     facts[1] = max(facts[1] + 1, config["first_boot"])
     write(facts)
-    agent.outbox = load("backlog").open_outbox("state/outbox/", config["outbox"]["max_readings"])
+    agent.outbox = load("backlog").start("state/outbox/", config["outbox"]["max_readings"])
     agent.interval_ms = facts[2] or config["interval_ms"]
-    agent.due = ticks_ms()
     agent.seq = agent.told = 0
     agent.events = []
     agent.again = False

@@ -30,8 +30,10 @@ def start(agent):
         agent.pads = pads_of(_file(name))
         name = "ca.der"
         context.load_verify_locations(_file(name))
-        name = "cert.der, key.der"
-        context.load_cert_chain(_file("cert.der"), _file("key.der"))
+        name = "cert.der"
+        cert = _file(name)
+        name = "key.der"
+        context.load_cert_chain(cert, _file(name))
     except (OSError, ValueError) as error:
         raise SystemExit("%s: %s" % (name, error))
 
