@@ -12,11 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 
 from seawall.daemon import http_server
 from seawall.daemon.http_server import HttpServer, Places
+from seawall.errors import StoreError
 from seawall.pki.contexts import web_server_context
 from seawall.pki.keystore import Keystore
+from seawall.web.problems import Problem, response_to
 
 pytestmark = [pytest.mark.system, pytest.mark.anyio]
 
@@ -195,3 +198,24 @@ def test_places_are_given_back_and_warnings_are_few(caplog: pytest.LogCaptureFix
     assert not places.take("192.0.2.3", 0)
     places.give_back("192.0.2.2")
     assert places.take("192.0.2.3", 0)
+
+
+def test_foreseen_failures_are_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/api/v1/live",
+        "headers": [],
+        "query_string": b"",
+    }
+    request = Request({**scope, "server": ("localhost", 443), "scheme": "https"})
+    pages: Any = None  # programs get no page
+    for error in (Problem(503, reference="too-many-viewers"), StoreError("the disk is gone")):
+        assert response_to(error, request, pages).status_code == 503
+    assert caplog.messages == [
+        "GET /api/v1/live failed: too-many-viewers",
+        "GET /api/v1/live failed: the disk is gone",
+    ]
+    assert not any(record.exc_info for record in caplog.records)
+    response_to(ValueError("a fault"), request, pages)
+    assert caplog.records[-1].exc_info

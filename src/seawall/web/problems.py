@@ -122,10 +122,9 @@ def response_to(error: Exception, request: Request, pages: Pages) -> Response:
     problem = as_problem(error)
     if problem.status >= 500:
         foreseen = isinstance(error, (Problem, errors.SeawallError, HTTPException))
-        _log.error(
-            "%s %s failed: %s", request.method, request.url.path, error or type(error).__name__,
-            exc_info=None if foreseen else error,
-        )  # fmt: skip
+        words = str(error) or problem.reference or problem.detail
+        where = f"{request.method} {request.url.path}"
+        _log.error("%s failed: %s", where, words, exc_info=None if foreseen else error)
     if is_for_programs(request.url.path):
         return problem_response(problem)
     phrase = HTTPStatus(problem.status).phrase
