@@ -49,6 +49,8 @@ MAX_KEPT_TOPIC_CHARS: Final = 200
 _MAX_LANE_SHAPES: Final = 32
 """Making a reader takes as long as fifty readings, so no device has more of them made."""
 _OPEN_BRACE: Final = 0x7B
+_BEFORE_SIG: Final = slice(None, -SUFFIX_BYTES)
+_SIG: Final = slice(-SUFFIX_BYTES, None)
 _BY_STATUS: Final = {
     DeviceStatus.DISABLED: (Reason.DISABLED_DEVICE, "the device is disabled"),
     DeviceStatus.REVOKED: (Reason.REVOKED_DEVICE, "the device is revoked"),
@@ -202,12 +204,12 @@ class Pipeline:
             ):
                 self._judge_other(message, judgement, changed)
                 continue
-            body = payload[:-SUFFIX_BYTES] + b"}"
+            body = payload[_BEFORE_SIG] + b"}"
             inner = lane.inner()
             inner.update(body)
             outer = lane.outer()
             outer.update(inner.digest())
-            if not compare(b',"sig":"%b"}' % outer.hexdigest().encode(), payload[-SUFFIX_BYTES:]):
+            if not compare(b',"sig":"%b"}' % outer.hexdigest().encode(), payload[_SIG]):
                 self._judge_other(message, judgement, changed)
                 continue
             boot = -1
