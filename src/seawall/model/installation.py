@@ -55,7 +55,7 @@ class IngestSettings:
         max_payload_bytes: Larger payloads are refused as ``too-large``.
         batch_readings: Commit at the latest when so many wait.
         batch_delay_ms: Commit at the latest after this time.
-        max_refusals: So many are kept, the oldest go first.
+        max_refusals: So many are kept; the oldest of whoever has most go first.
     """
 
     max_payload_bytes: int = 4096
