@@ -26,7 +26,7 @@ class MqttSettings:
     host: str = "0.0.0.0"  # noqa: S104  devices are on the network; every one shows a certificate
     port: int = 8883
     public_host: str = "localhost"
-    max_connections: int = 20_000
+    max_connections: int = 10_000
     max_connections_per_address: int = 2_000
     max_packet_bytes: int = 16_384
     connect_timeout_s: float = 10.0
