@@ -258,6 +258,15 @@ def test_memory_bears_failed_connections(ring: Ring) -> None:
     assert not tight, "\n".join(ring[sorted(tight)[0]][0].lines()[:20])
 
 
+def test_no_socket_is_left_open(ring: Ring) -> None:
+    """A board has few: ten, on an ESP32."""
+    for name, (agent, server) in ring.items():
+        if BOUTS[name].returns:
+            agent.wait(lambda server=server: len(server.connections) > BAD_TIMES, 60, name)
+    sockets = {name: agent.sockets() for name, (agent, _) in ring.items()}
+    assert {name: count for name, count in sockets.items() if count > 1} == {}
+
+
 def test_attempts_are_spread_wider_and_wider(ring: Ring) -> None:
     """Back-off: a random time, doubled, that begins anew once a reading is settled."""
     agent, server = ring["close-after-handshake"]
