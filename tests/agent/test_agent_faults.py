@@ -107,7 +107,7 @@ def test_what_is_wrong_is_said_in_one_line(name: str, pattern: Agent, tmp_path: 
     agent = Agent(folder, "pattern", "32k")
     spoil(folder)
     agent.start()
-    agent.wait(lambda: not agent.is_alive, 10, "the end")
+    agent.wait(lambda: not agent.is_alive, 5, "the end")
     lines = agent.lines()
     assert agent.process.returncode == 1, lines
     errors = [line for line in lines if "seawall: boot=" not in line]
@@ -174,6 +174,6 @@ def test_a_sensor_that_says_nonsense_does_not_end_the_agent(adc: str, site: Site
     agent.wait(lambda: "unreadable" in faults(agent, server), what="an event")
     agent.assert_sane()
     if adc.startswith("7"):
-        agent.wait(lambda: "" in faults(agent, server), what="recovery")
+        agent.wait(lambda: "" in faults(agent, server), 5, "recovery")
         agent.wait_stored(4)
     server.close()

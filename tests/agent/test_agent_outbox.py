@@ -186,7 +186,7 @@ def test_a_full_outbox_drops_the_oldest_and_says_so(tmp_path: Path) -> None:
         agent.start()
         agent.wait_line("not connected", 2)
         again = ScriptedServer(context, good, port=server.port)
-        agent.wait(lambda: again.bodies(agent, "events"), what="an event")
+        agent.wait(lambda: again.bodies(agent, "events"), 30, "an event")
         agent.wait(lambda: len(again.pairs(agent)) > 40, what="readings")
         agent.assert_sane()
         seqs = [seq for _, seq in again.pairs(agent)]
