@@ -64,7 +64,7 @@ class Agent:
             if self.outbox.append(boot, seq, b"{%s}" % ",".join(members).encode()):
                 self.seq = seq
             self.link.pump()
-        if self.events or self.told < self.outbox.lost:
+        if self.link.up and (self.events or self.told < self.outbox.lost):
             load("events").send(self)
 
 

@@ -1,10 +1,7 @@
-"""The seldom needed side of the outbox: to open it, to read from flash, to make room."""
+"""The seldom needed side of the outbox: to read from flash, and to make room."""
 
-import os
 from binascii import crc32
 from struct import unpack
-
-from .outbox import Outbox
 
 
 def record_of(f):
@@ -12,40 +9,12 @@ def record_of(f):
     head = f.read(18)
     if len(head) == 18:
         size, tail, boot, seq, crc = unpack("<HIIII", head)
+        if size > 1024:  # torn: no reading is so long, and memory may not be
+            return None
         body = f.read(size)
         if len(body) == size and crc32(body, crc32(head[:14])) == crc:
             return tail, boot, seq, body
     return None
-
-
-def start(folder, limit):
-    """Return the Outbox over the segments in a folder, however the last run ended."""
-    outbox = Outbox()
-    outbox.path = folder + "%08x"
-    outbox.limit = limit
-    outbox.firsts = firsts = sorted(int(name, 16) for name in os.listdir(folder))
-    outbox.lost = 0
-    outbox.last = outbox.f = outbox.backlog = None
-    end = start = 0
-    for first in reversed(firsts[:]):
-        oldest = None
-        at = first
-        with open(outbox.path % first, "rb") as f:
-            while record := record_of(f):
-                oldest = record[0]
-                at += 1
-        end = max(end, at)
-        if oldest is not None:
-            start = max(oldest, firsts[0])
-            break
-        os.unlink(outbox.path % first)  # it has no whole record
-        firsts.remove(first)
-    else:
-        start = end
-    outbox.end = end
-    outbox.start = 0
-    outbox.settle(start)
-    return outbox
 
 
 class Backlog:
@@ -65,7 +34,9 @@ class Backlog:
                 # Also when it has met its end: the file may be older than the record.
                 if self.f:
                     self.f.close()
-                self.at = max(first for first in outbox.firsts if first <= ordinal)
+                for first in outbox.firsts:
+                    if first <= ordinal:
+                        self.at = first
                 self.f = open(outbox.path % self.at, "rb")
             while record := record_of(self.f):
                 self.at += 1

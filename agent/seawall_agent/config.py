@@ -52,7 +52,8 @@ def read(path="config.json"):
     Raises:
         SystemExit: a field is missing, of another type, or out of range.
     """
-    name = section = ""
+    name = "JSON"
+    section = ""
     try:
         with open(path) as f:
             config = json.load(f)

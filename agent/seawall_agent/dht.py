@@ -37,11 +37,3 @@ def decode(kind, data):
         return -mc if warm_low & 128 else mc, wet * 1000 + wet_low * 100
     mc = ((warm & 127) << 8 | warm_low) * 100
     return -mc if warm & 128 else mc, (wet << 8 | wet_low) * 100
-
-
-def dht(setting):
-    """Return a Dht that is not wired yet."""
-    made = Dht()
-    made.format = '"%s":%%s,"humidity%s":%%s'
-    made.kind = setting["kind"]
-    return made

@@ -13,7 +13,7 @@ async def dial(link):
     """Connect; return when the server has accepted us, and subscribe to our commands."""
     broker = link.broker
     address = socket.getaddrinfo(broker[0], broker[1], 0, socket.SOCK_STREAM)[0]
-    link.s = s = socket.socket(address[0], address[1])
+    link.raw = link.s = s = socket.socket(address[0], address[1])
     s.setblocking(False)
     try:
         s.connect(address[-1])
@@ -45,7 +45,10 @@ async def dial(link):
         if count == 0:
             raise OSError(104)
         link.end += count or 0
-    answer = bytes(link.buf[:4])
+    _begin(link, bytes(link.buf[:4]))
+
+
+def _begin(link, answer):
     if answer[:2] != b"\x20\2" or answer[3]:
         raise OSError(111, answer)
     log("connected")

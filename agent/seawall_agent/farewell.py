@@ -11,16 +11,18 @@ def close(link):
     """End a connection, say why, and set the time of the next attempt."""
     error = link.down
     code = error.args and error.args[0]
-    if isinstance(error, ValueError) or code == -0x3000:
+    if isinstance(error, ValueError) or code in (-0x3000, -0x7A00):
         # So Mbed TLS names what a certificate lacks, and so it passes on what Link.judge says.
         error = "not pinned" if code == -0x3000 else str(error).strip().replace("\n", ", ")
         log("refused server certificate:", error)
     else:
         log("not connected:", type(error).__name__, error)
     link.task.cancel()
-    if link.s:
-        link.s.close()
-    link.task = link.s = link.out = link.down = error = None
+    for s in (link.s, link.raw):  # after a failed handshake the one does not close the other
+        if s:
+            s.close()
+    link.task = link.s = link.raw = s = link.out = link.down = error = None
+    link.agent.context.verify_callback = None  # it keeps dial.py in memory
     gc.collect()
     link.up = False
     try:

@@ -64,9 +64,9 @@ def set_clock(seconds):
 def identify():
     """Blink for a second."""
     light = machine.Pin("LED" if sys.platform == "rp2" else 2, machine.Pin.OUT)
-    for _ in range(10):
-        light.value(not light.value())
-        time.sleep_ms(100)
+    for i in range(20):
+        light.value(i & 1)
+        time.sleep_ms(50)
 
 
 restart = machine.reset

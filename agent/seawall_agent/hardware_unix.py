@@ -11,14 +11,13 @@ def wire(sensor, setting, config):
         path = config.get("adc_file", "adc.txt")
         read = fake_adc(path, sensor.top, setting["full_scale_uv"] or 3_300_000)
     else:
-        read = _fake_dht(config.get("dht_file", "dht.txt"))
+        read = _fake_dht(open("dht.txt"))
     next(read)
     sensor.read = read.send
 
 
-def _fake_dht(path):
+def _fake_dht(f):
     # Yields five bytes; in the file they are in hex, a line a measurement, and `-` is silence.
-    f = open(path)
     data = None
     while True:
         yield data

@@ -23,7 +23,7 @@ def start(agent, config):
         1000 * broker["settle_s" if by_command else "timeout_s"],
         by_command,
     )
-    made.down = made.task = made.s = None
+    made.down = made.task = made.s = made.raw = None
     made.up = False
     made.buf = memoryview(bytearray(256))
     made.tries = made.next = made.done = 0

@@ -45,6 +45,7 @@ class Link:
         ids: boot and seq, rings over the ordinals from outbox.start to ``next``.
         done: The same, a bit for each.
         s: A socket that does not block; None: not connected.
+        raw: The TCP socket below it.
         out: Packets that could not be written yet.
         sent: When something was written last (ticks).
         pinged: When a PINGREQ was sent that is not answered yet (ticks), or None.
@@ -58,22 +59,20 @@ class Link:
         now = ticks_ms()
         passed = ticks_diff(now, self.at)
         limit = self.broker[4]
-        late = None
         if not self.task:
             if passed >= 0:
                 self.at = now
                 self.task = core.create_task(self.run())
             return
-        if not self.up:
-            if passed > 2 * limit:
-                late = "connecting"
-        elif self.pinged and ticks_diff(now, self.pinged) > limit:
-            late = "ping"
-        elif self.next > self.outbox.start and passed > self.broker[5]:
-            late = "reading"
         self.pump()
+        if not self.up:
+            late = passed > 2 * limit
+        elif self.pinged:
+            late = ticks_diff(now, self.pinged) > limit
+        else:
+            late = self.next > self.outbox.start and passed > self.broker[5]
         if late:
-            self.down = OSError(_TIMED_OUT, late)
+            self.down = OSError(_TIMED_OUT)
         if self.down:
             load("farewell").close(self)
 
@@ -204,6 +203,7 @@ class Link:
             if start > n:
                 raise OSError(_ABORTED)
             if whole:
+                self.outbox.backlog = None  # makes room
                 load("commands").obey(self.agent, bytes(data[start:]))
             if kind & 2:
                 self.put(0x40, bytes(data[at:start]))

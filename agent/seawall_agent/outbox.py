@@ -8,7 +8,7 @@ of a segment; a start always opens a new segment.
 
 Record: body length (u16), oldest unsettled ordinal, boot, seq (u32 each),
 CRC-32 of all that and of the body (u32), body. Little endian. backlog.py reads
-it, and opens an outbox.
+it.
 """
 
 import os
@@ -23,7 +23,7 @@ _SEGMENT = const(64)  # records
 
 
 class Outbox:
-    """A bounded queue of (boot, seq, body), in order; see `backlog.start`.
+    """A bounded queue of (boot, seq, body), in order; see `start.recover`.
 
     Attributes:
         path: Of a segment, with a place for the ordinal.
@@ -49,8 +49,8 @@ class Outbox:
                     if self.f:
                         self.f.close()
                     self.f = open(self.path % self.end, "wb")
-                    # A segment of this name held nothing but a record that failed.
-                    self.firsts = [o for o in self.firsts if o < self.end] + [self.end]
+                    if self.firsts[-1:] != [self.end]:  # else it held but a record that failed
+                        self.firsts.append(self.end)
                 data = pack("<HIII", len(body), self.start, boot, seq)
                 data += pack("<I", crc32(body, crc32(data))) + body
                 if self.f.write(data) != len(data):

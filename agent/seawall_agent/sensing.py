@@ -13,10 +13,17 @@ def start(agent, config):
     agent.board = None if is_unix else port
     agent.sensors = sensors = []
     for setting in config.pop("sensors"):
-        made = tmp36(setting) if setting["kind"] == "tmp36" else load("dht").dht(setting)
-        suffix = "_%d" % (len(sensors) + 1) if sensors else ""
-        made.format %= setting["name"], suffix
+        if setting["kind"] == "tmp36":
+            made = tmp36(setting)
+            second = "raw"
+        else:
+            made = load("dht").Dht()
+            made.kind = setting["kind"]
+            second = "humidity"
+        if sensors:
+            second += "_%d" % (len(sensors) + 1)
         made.name = setting["name"]
+        made.format = '"%s":%%s,"%s":%%s' % (made.name, second)
         made.fault = ""
         made.correct = None
         if setting["points"] or setting["offset_mc"]:
@@ -28,7 +35,6 @@ def start(agent, config):
 def tmp36(setting):
     """Return a Tmp36 that is not wired yet."""
     made = Tmp36()
-    made.format = '"%s":%%s,"raw%s":%%d'
     made.convert = None
     if setting["formula"] != "tmp36":
         # As tutorials do (raw / 10): wrong away from 25 °C, see the README.

@@ -1,20 +1,55 @@
 """Puts an agent together from the files of its bundle, a piece after the other."""
 
+import os
+
 from . import load, log
 from .app import Agent
+from .outbox import Outbox
 
 
 def start():
     """Return the Agent of the bundle in this folder, or None after saying what is wrong."""
-    # Their names make MicroPython's table of names grow, while there is a place for it.
+    # Its names make MicroPython's table of names grow, while there is a place for it.
     load("dial")
-    load("farewell")
     agent = Agent()
     try:
         load("trust").start(agent)
         config = load("config").read()
-        for step in ("state", "sensing", "joining"):
-            load(step).start(agent, config)
+        load("state").start(agent, config)
+        agent.outbox = recover("state/outbox/", config["outbox"]["max_readings"])
+        load("sensing").start(agent, config)
+        load("joining").start(agent, config)
         return agent
     except (OSError, SystemExit) as error:
         log("error:", error)
+
+
+def recover(folder, limit):
+    """Return the Outbox over the segments in a folder, however the last run ended."""
+    record_of = load("backlog").record_of
+    outbox = Outbox()
+    outbox.path = folder + "%08x"
+    outbox.limit = limit
+    outbox.firsts = firsts = sorted(int(name, 16) for name in os.listdir(folder))
+    outbox.lost = 0
+    outbox.last = outbox.f = outbox.backlog = None
+    end = start = 0
+    for first in reversed(firsts[:]):
+        oldest = None
+        at = first
+        with open(outbox.path % first, "rb") as f:
+            while record := record_of(f):
+                oldest = record[0]
+                at += 1
+        end = max(end, at)
+        if oldest is not None:
+            start = max(oldest, firsts[0])
+            break
+        os.unlink(outbox.path % first)  # it has no whole record
+        firsts.remove(first)
+    else:
+        start = end
+    outbox.end = end
+    outbox.start = 0
+    outbox.settle(start)
+    return outbox

@@ -37,7 +37,7 @@ def write(facts):
 
 
 def start(agent, config):
-    """Read the facts, count this boot, open the outbox."""
+    """Read the facts, and count this boot."""
     for folder in ("state", "state/outbox"):
         try:
             os.mkdir(folder)
@@ -52,7 +52,6 @@ def start(agent, config):
     # Counted on flash before it is used.
     facts[1] = max(facts[1] + 1, config["first_boot"])
     write(facts)
-    agent.outbox = load("backlog").start("state/outbox/", config["outbox"]["max_readings"])
     agent.interval_ms = facts[2] or config["interval_ms"]
     agent.seq = agent.told = 0
     agent.events = []

@@ -27,7 +27,10 @@ def start(agent):
     agent.spare = bytearray(640)
     name = "hmac.key"
     try:
-        agent.pads = pads_of(_file(name))
+        key = _file(name)
+        if len(key) != 32:
+            raise ValueError("not 32 bytes")
+        agent.pads = pads_of(key)
         name = "ca.der"
         context.load_verify_locations(_file(name))
         name = "cert.der"
@@ -47,5 +50,7 @@ def pads_of(key):
     """Return a key (of any length) in the two forms that signer.py hashes (RFC 2104)."""
     if len(key) > 64:
         key = sha256(key).digest()
-    key += bytes(64 - len(key))
-    return bytes(b ^ pad for pad in (0x36, 0x5C) for b in key)
+    pads = bytearray((key + bytes(64 - len(key))) * 2)
+    for i in range(128):
+        pads[i] ^= 0x36 if i < 64 else 0x5C
+    return bytes(pads)

@@ -7,7 +7,6 @@ import queue
 import signal
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -18,7 +17,6 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from seawall.devices.bundle import Connection, Credentials, bundle_configuration, bundle_files
@@ -79,7 +77,9 @@ class Device:
         deadline = time.monotonic() + timeout_s
         while len(found := self.output.matching(text)) < count:
             ended = self.process is not None and self.process.poll() is not None
-            if time.monotonic() > deadline or (ended and time.monotonic() > deadline - timeout_s + 1):
+            if time.monotonic() > deadline or (
+                ended and time.monotonic() > deadline - timeout_s + 1
+            ):
                 pytest.fail(
                     f"{text!r} not printed {count} times; ended: {ended}\n"
                     + "\n".join(self.output.lines[-30:])
@@ -99,6 +99,14 @@ class Device:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+
+    def freeze(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         assert self.process is not None
@@ -290,6 +298,7 @@ class Mosquitto:
         self.messages: queue.SimpleQueue[tuple[str, bytes, bool]] = queue.SimpleQueue()
         self.seen: list[tuple[str, bytes]] = []
         self._observer: paho.Client | None = None
+        self._subscribed = threading.Event()
 
     @property
     def server(self) -> Server:
@@ -305,6 +314,7 @@ class Mosquitto:
         wait_for_port(self.port)
 
     def kill(self) -> None:
+        self._subscribed.clear()
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -320,12 +330,13 @@ class Mosquitto:
             str(self._folder / "observer.crt"),
             str(self._folder / "observer.key"),
         )
-        ready = threading.Event()
+        self._subscribed = ready = threading.Event()
 
         def on_message(_client: Any, _data: Any, message: paho.MQTTMessage) -> None:
             self.seen.append((message.topic, message.payload))
             self.messages.put((message.topic, message.payload, message.retain))
 
+        client.reconnect_delay_set(1, 1)
         client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
         client.on_subscribe = lambda *_: ready.set()
         client.on_message = on_message
@@ -333,6 +344,10 @@ class Mosquitto:
         client.loop_start()
         self._observer = client
         assert ready.wait(10)
+
+    def wait_for_observer(self, timeout_s: float = 10) -> None:
+        """Return once the observer listens again after a restart."""
+        assert self._subscribed.wait(timeout_s)
 
     def publish(self, topic: str, payload: bytes) -> None:
         assert self._observer is not None
@@ -373,6 +388,3 @@ def mosquitto(
     broker.observe()
     yield broker
     broker.stop()
-
-
-__all__ = ["sys", "x509"]

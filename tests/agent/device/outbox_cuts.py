@@ -4,7 +4,7 @@ import sys
 
 sys.path.insert(0, sys.argv[1])
 
-from seawall_agent import backlog
+from seawall_agent.start import recover
 
 FOLDER = "cuts/"
 os.mkdir("cuts")
@@ -30,7 +30,7 @@ def expected(first, last):
 def build(steps):
     # A history: +n appends n readings, -n settles n.
     clear()
-    outbox = backlog.start(FOLDER, 500)
+    outbox = recover(FOLDER, 500)
     seq = 0
     for step in steps:
         for _ in range(max(step, 0)):
@@ -66,7 +66,7 @@ def cut_everywhere(steps):
             f.write(data[:length])
         kept = whole(data[:length])
         last = seq - older + kept
-        outbox = backlog.start(FOLDER, 500)
+        outbox = recover(FOLDER, 500)
         found = content(outbox)
         # Whole records only, in order, none of those that were unsettled missing.
         numbers = [record[1] for record in found]
@@ -74,7 +74,7 @@ def cut_everywhere(steps):
         assert not found or numbers[0] <= start + 1, (length, numbers)
         # It goes on, and what it appends can be read after one more cut.
         assert outbox.append(2, 1, b"{}")
-        again = content(backlog.start(FOLDER, 500))
+        again = content(recover(FOLDER, 500))
         assert again[-1] == (2, 1, b"{}"), length
         assert [record[1] for record in again[:-1] if record[0] == 1][-1:] == numbers[-1:], length
         for name in os.listdir(FOLDER):
@@ -96,24 +96,24 @@ for at in range(len(data)):
     with open(FOLDER + name, "wb") as f:
         f.write(data)
     data[at] ^= 4
-    for record in content(backlog.start(FOLDER, 500)):
+    for record in content(recover(FOLDER, 500)):
         assert record is None or record in expected(1, 5), at
 print("flips", len(data))
 
 # Full: the oldest gives way and is counted; the youngest are there.
 clear()
-outbox = backlog.start(FOLDER, 100)
+outbox = recover(FOLDER, 100)
 for seq in range(1, 351):
     assert outbox.append(1, seq, body(seq))
 assert outbox.lost == 250 and content(outbox) == expected(251, 350)
 assert len(os.listdir(FOLDER)) <= 3
-found = content(backlog.start(FOLDER, 100))
+found = content(recover(FOLDER, 100))
 assert found[-100:] == expected(251, 350)
 print("full", outbox.lost)
 
 # Settled while more arrives: segments go, and every record is seen once, in order.
 clear()
-outbox = backlog.start(FOLDER, 500)
+outbox = recover(FOLDER, 500)
 seen = []
 seq = 0
 while seq < 1000:
@@ -149,7 +149,7 @@ class Full:
 
 
 clear()
-outbox = backlog.start(FOLDER, 500)
+outbox = recover(FOLDER, 500)
 kept = []
 for seq in range(1, 200):
     if seq % 5 == 0 and outbox.f:
@@ -158,5 +158,5 @@ for seq in range(1, 200):
         kept.append(seq)
 numbers = [record[1] for record in content(outbox)]
 assert numbers == kept[-len(numbers) :] and outbox.lost == 199 - len(numbers), (numbers, kept)
-assert [r[1] for r in content(backlog.start(FOLDER, 500))][-len(numbers) :] == numbers
+assert [r[1] for r in content(recover(FOLDER, 500))][-len(numbers) :] == numbers
 print("refused", 199 - len(kept))

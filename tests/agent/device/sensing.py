@@ -4,7 +4,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 
 from seawall_agent import sensing
-from seawall_agent.dht import decode, dht
+from seawall_agent.dht import Dht, decode
 from seawall_agent.sensors import decimal
 
 for mc, text in (
@@ -78,7 +78,8 @@ assert decode("dht22", b"\x02\x8c\x01\x5f\xee") == (35_100, 65_200)
 assert decode("dht22", b"\x02\x8c\x80\x65\x73") == (-10_100, 65_200)
 assert decode("dht11", b"\x35\x00\x18\x04\x51") == (24_400, 53_000)
 assert decode("dht11", b"\x35\x00\x01\x85\xbb") == (-1_500, 53_000)
-sensor = dht({"kind": "dht22"})
+sensor = Dht()
+sensor.kind = "dht22"
 sensor.format = "%s,%s"
 sensor.correct = None
 for frame, want, fault in (
