@@ -9,7 +9,10 @@ def wire(sensor, setting, config):
         bits = setting["bits"] or 12
         sensor.top = (1 << bits) - 1
         path = config.get("adc_file", "adc.txt")
-        read = fake_adc(path, sensor.top, setting["full_scale_uv"] or 3_300_000)
+        try:
+            read = fake_adc(open(path), sensor.top, setting["full_scale_uv"] or 3_300_000)
+        except OSError as error:
+            raise SystemExit("%s: %s" % (path, error))
     else:
         read = _fake_dht(open("dht.txt"))
     next(read)

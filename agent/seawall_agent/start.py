@@ -15,8 +15,13 @@ def start():
     try:
         load("trust").start(agent)
         config = load("config").read()
-        load("state").start(agent, config)
+        for folder in ("state", "state/outbox"):
+            try:
+                os.mkdir(folder)
+            except OSError:
+                pass  # it is there; if not, the next line says so
         agent.outbox = recover("state/outbox/", config["outbox"]["max_readings"])
+        load("state").start(agent, config)
         load("sensing").start(agent, config)
         load("joining").start(agent, config)
         return agent
@@ -31,7 +36,7 @@ def recover(folder, limit):
     outbox.path = folder + "%08x"
     outbox.limit = limit
     outbox.firsts = firsts = sorted(int(name, 16) for name in os.listdir(folder))
-    outbox.lost = 0
+    outbox.lost = outbox.boot = 0
     outbox.last = outbox.f = outbox.backlog = None
     end = start = 0
     for first in reversed(firsts[:]):
@@ -39,7 +44,7 @@ def recover(folder, limit):
         at = first
         with open(outbox.path % first, "rb") as f:
             while record := record_of(f):
-                oldest = record[0]
+                oldest, outbox.boot = record[:2]
                 at += 1
         end = max(end, at)
         if oldest is not None:

@@ -4,7 +4,6 @@ Two copies with a generation and a CRC; the older one is overwritten, so a cut
 leaves at least one whole copy, on littlefs and on FAT alike.
 """
 
-import os
 import struct
 from binascii import crc32
 
@@ -38,19 +37,14 @@ def write(facts):
 
 def start(agent, config):
     """Read the facts, and count this boot."""
-    for folder in ("state", "state/outbox"):
-        try:
-            os.mkdir(folder)
-        except OSError:
-            pass  # it is there; if not, the first write says so
     agent.facts = facts = read()
     agent.ahead_ms = None
     agent.ntp = config["clock"]["use_ntp"] and config["clock"]["ntp"]
     if not agent.ntp:
         agent.board = None
         load("clock").take(agent, 0)
-    # Counted on flash before it is used.
-    facts[1] = max(facts[1] + 1, config["first_boot"])
+    # Counted on flash before it is used, and never below what was sent: a copy may be lost.
+    facts[1] = max(facts[1] + 1, agent.outbox.boot + 1, config["first_boot"])
     write(facts)
     agent.interval_ms = facts[2] or config["interval_ms"]
     agent.seq = agent.told = 0
