@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import AGENT, Device, Lab, Mosquitto
+from agent_lab import AGENT, Device, Lab, Mosquitto
 
 from seawall.devices.firmware import agent_files, compile_module
 from seawall.wire.envelope import open_sealed, seal
