@@ -79,7 +79,7 @@ def _assert_once(site: Site, agent: Agent, *, complete: bool) -> None:
             seqs = [seq for b, seq in rows if b == boot]
             assert sorted(seqs) == list(range(1, len(seqs) + 1))
     refused = {reason: count for reason, count in store.refusal_counts().items() if count}
-    assert not refused
+    assert not refused, store.refusals()
 
 
 @pytest.fixture

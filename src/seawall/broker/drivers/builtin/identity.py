@@ -76,8 +76,8 @@ def handshake_refusal(error: OSError) -> tuple[Reason, str] | None:
             return Reason.REVOKED_DEVICE, "the certificate is revoked"
         return Reason.UNKNOWN_DEVICE, f"the certificate is not accepted: {error.verify_message}"
     why = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
-    if not why or "ALERT" in why:
-        return None  # it broke off, or it refused us
+    if not why or "ALERT" in why or "UNEXPECTED_EOF" in why:
+        return None  # it broke off (a power cut, a weak radio), or it refused us
     if why == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
         return Reason.UNKNOWN_DEVICE, "the client shows no certificate"
     return Reason.MALFORMED, f"no TLS handshake: {why.lower().replace('_', ' ')}"
