@@ -115,6 +115,8 @@ class ColumnarConverter:
             piece = piece.replace(b"\r\n", b"\n")
         if b"\r" in piece or b"\0" in piece or not piece.strip(b"\n"):
             raise IrregularError
+        if not self._trims and (piece[:1] == b"\n" or b"\n\n" in piece):
+            raise IrregularError  # an empty line of TSV is a row of one cell
         has_quotes = bool(self._quote) and self._quote in piece
         if has_quotes:
             self._check_quotes(np.frombuffer(piece, np.uint8))
