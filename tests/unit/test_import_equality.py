@@ -16,6 +16,7 @@ from seawall.transfer.columnar import ColumnarConverter
 from seawall.transfer.columns import columns_of
 from seawall.transfer.convert import RowConverter
 from seawall.transfer.failures import IrregularError, TransferFailedError
+from seawall.transfer.json_columns import JsonColumns
 from seawall.transfer.readers.delimited import CsvScanner, TsvScanner
 from seawall.transfer.readers.extended import Pairs, document
 from seawall.transfer.readers.json import JsonReader
@@ -208,6 +209,52 @@ def test_lines_of_json(objects: list[dict[str, Any]], ascii_only: bool) -> None:
     assert expected is None or same(read, expected)
     array = b"[" + b",\n".join(lines) + b"]"
     assert expected is None or same(list(_read(array, {"array": True})), expected)
+
+
+SHAPED = st.sampled_from(["n", "t", "o", "d", "l", "x", "s"])
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "n": st.sampled_from(["1", "-0", "01", "1.5", "1e5", "1.", "-2.5E-3", "null", "true", "9" * 20, "2147483648", "1e400", "nul", "+1"]),
+    "t": st.sampled_from(['""', '"a"', '"\u00e9"', '"a, b"', '"}{"', '"\\n"', '"\x1f"', '", "', '"a" "b"']),
+    "o": st.sampled_from(['{"$oid": "' + "5f" * 12 + '"}', '{"$oid": "' + "5G" * 12 + '"}', '{"$oid": ""}']),
+    "d": st.sampled_from(['{"$date": "2020-01-02T03:04:05Z"}', '{"$date": "2020-02-30T03:04:05Z"}', '{"$date": "2020-01-02T03:04:05.678Z"}']),
+    "l": st.sampled_from(['{"$numberLong": "5"}', '{"$numberLong": "x"}', '{"$numberLong": "-7"}']),
+    "x": st.sampled_from(['{"y": 1, "z": "w"}', '{"y": 2.5, "z": ""}', '{"y": 1, "y": 2}', '{"z": "w", "y": 1}']),
+    "s": st.sampled_from(['{"$gt": 5}', '{"$symbol": "x"}', '[1, 2]']),
+}  # fmt: skip
+
+
+@given(
+    st.data(),
+    st.lists(SHAPED, min_size=1, max_size=3),
+    st.integers(1, 4),
+    st.sampled_from(["k", "_id"]),
+)
+@settings(max_examples=3000)
+def test_lines_of_one_shape(data: st.DataObject, kinds: list[str], count: int, first: str) -> None:
+    lines = []
+    for _ in range(count):
+        members = [
+            f'"{first if not i else i}": {data.draw(VALUES[kind])}' for i, kind in enumerate(kinds)
+        ]
+        if data.draw(st.integers(0, 9)) == 0:
+            members.reverse()
+        lines.append(("{" + ", ".join(members) + "}").encode())
+    try:
+        found = list(JsonColumns(ids()).convert(b"\n".join(lines) + b"\n").raw())
+    except IrregularError:
+        return
+    assert same(found, exact_json(lines))
+
+
+def test_one_shape_is_taken() -> None:
+    line = (
+        b'{"n": 1, "t": "a", "o": {"$oid": "'
+        + b"5f" * 12
+        + b'"}, "d": {"$date": "2020-01-02T03:04:05Z"}, "x": {"y": null}}'
+    )
+    other = line.replace(b": 1,", b": -2.5,").replace(b"null", b"true")
+    found = list(JsonColumns(ids()).convert(line + b"\n" + other + b"\n").raw())
+    assert same(found, exact_json([line, other]))
 
 
 def _read(data: bytes, more: dict[str, Any]) -> Iterator[bytes]:
