@@ -97,7 +97,7 @@ class Source:
         self._current = None
 
 
-def _unpacked(file: io.BufferedReader) -> Any:
+def _unpacked(file: Any) -> Any:
     start = file.peek(6)[:6]
     if start.startswith(GZIP):
         return gzip.GzipFile(fileobj=file)

@@ -135,7 +135,7 @@ class JsonReader:
             raise self._error
 
     def _documents(self, data: bytes, final: bool) -> tuple[list[bytes], int]:
-        """Return the documents that end in the data, and how much of it they and white space are."""
+        """Return the documents that end in the data, and how much of the data was read."""
         found: list[bytes] = []
         text = self._text(data)
         at = place = 0  # the same position, in bytes and in characters
