@@ -230,7 +230,7 @@ def test_large_files_keep_every_row(
         (("--file", "/nowhere.json"), b"", "open /nowhere.json: no such file or directory"),
         (("--file", "/tmp"), b"", "is a directory"),
         (("--type", "csv", "--headerline"), b"", "Failed: EOF"),
-        (("--type", "csv", "-f", "a"), b'1\n"x', 'read error on entry #2: line 2, column 2: extraneous "'),
+        (("--type", "csv", "-f", "a"), b'1\n"x', 'entry #2: line 2, column 2: extraneous "'),
         (("--type", "csv", "-f", "a.int8()", "--columnsHaveTypes"), b"1", "invalid type int8"),
         ((), b'[{"a":1}]', "--jsonArray"),
         ((), b'{"a":1}\n{"a":', "error processing document #2: unexpected EOF"),
