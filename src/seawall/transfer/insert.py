@@ -18,8 +18,9 @@ from seawall.transfer.wire import MAX_MESSAGE_BYTES, Channel
 DUPLICATE_KEY, VALIDATION_FAILED = 11000, 121
 SKIPPABLE: Final = frozenset({DUPLICATE_KEY, VALIDATION_FAILED})
 MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
-WAITING_BATCHES: Final = 4
-"""Batches between the converter and a worker; more would only take memory."""
+WAITING_BATCHES: Final = 64
+MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
+"""Between the converter and the workers: enough that neither waits for the other's rhythm."""
 
 
 @dataclass
@@ -95,7 +96,9 @@ class Inserter:
         self.counts = Counts()
         self._target, self._log = target, log
         self._batch = Batch()
-        self._waiting: queue.Queue[Batch | None] = queue.Queue(WAITING_BATCHES * len(channels))
+        self._waiting: queue.Queue[Batch | None] = queue.Queue(WAITING_BATCHES)
+        self._waiting_bytes = 0
+        self._room = threading.Condition()
         self._error: BaseException | None = None
         self._workers = [
             threading.Thread(target=self._work, args=(each,), daemon=True) for each in channels
@@ -195,6 +198,10 @@ class Inserter:
             self._put(batch)
 
     def _put(self, batch: Batch | None, *, always: bool = False) -> None:
+        if batch is not None:
+            with self._room:
+                self._room.wait_for(lambda: self._waiting_bytes <= MAX_WAITING_BYTES)
+                self._waiting_bytes += batch.size
         while any(worker.is_alive() for worker in self._workers):
             try:
                 self._waiting.put(batch, timeout=0.1)
@@ -208,6 +215,9 @@ class Inserter:
 
     def _work(self, channel: Channel) -> None:
         while (batch := self._waiting.get()) is not None:
+            with self._room:
+                self._waiting_bytes -= batch.size
+                self._room.notify()
             if self._error is not None:
                 continue
             try:
