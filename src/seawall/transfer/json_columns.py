@@ -16,7 +16,6 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv
 
 from seawall.transfer import cells, inference, segments
 from seawall.transfer.blocks import Block, ObjectIds
@@ -26,11 +25,7 @@ from seawall.transfer.readers.extended import FIRST_KEYS, NULL
 from seawall.transfer.segments import Array, Segment, constant, numbers
 
 BARE, TEXT, OID, MOMENT, LONG = "bare", "text", "oid", "moment", "long"
-MARKS: Final = tuple(code for code in range(1, 32) if code not in b"\n\r\x1f")
-"""Bytes that no line of JSON holds; each text between values gets its own."""
-SEPARATOR: Final = 0x1F
-TO_SEPARATOR: Final = bytes(SEPARATOR if code in MARKS else code for code in range(256))
-BOM: Final = b"\xef\xbb\xbf"
+QUOTE, LINE = ord('"'), ord("\n")
 NUMBER: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 WORDS: Final = pa.array(["false", "true", "null"])
 LAYOUTS: Final = tuple(
@@ -79,11 +74,6 @@ class _ShapeReader:
             raise IrregularError
         edges = [0, *(edge for span in self.spans for edge in span), len(self._line)]
         texts = tuple(self._line[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
-        inner = texts[1:-1]
-        if len(inner) > len(MARKS) or len(set(inner)) != len(inner):
-            raise IrregularError
-        if any(a in b for a in inner for b in texts if a != b):
-            raise IrregularError
         return Shape(texts, tuple(self.kinds), tree)
 
     def _skip(self) -> None:
@@ -181,44 +171,73 @@ class JsonColumns:
 
 
 def _table(piece: bytes, shape: Shape) -> list[pa.StringArray]:
-    """Return the values of each line; the lines are proven to be the shape's texts and values."""
-    lines = piece.count(b"\n")
+    """Return the values of each line; the lines are proven to be the shape's texts and values.
+
+    Every quote of a line belongs to one of its texts, by number; so the quotes say where the
+    texts have to be, their bytes are compared, and no value can hold a quote.
+    """
     data = np.frombuffer(piece, np.uint8)
-    if int((data < 32).sum()) != lines:
+    ends = np.flatnonzero(data == LINE)
+    if int(np.count_nonzero(data < 32)) != len(ends):
         raise IrregularError
-    head, *inner, tail = shape.texts
-    bare = piece.replace(tail + b"\n" + head, b"\n")
-    if not (bare.startswith(head) and bare.endswith(tail + b"\n")):
+    begins = np.concatenate([[0], ends[:-1] + 1])
+    quotes = np.flatnonzero(data == QUOTE)
+    per_line = sum(text.count(b'"') for text in shape.texts)
+    if len(quotes) != len(ends) * per_line:
         raise IrregularError
-    bare = bare[len(head) : len(bare) - len(tail) - 1] + b"\n"
-    for text, mark in zip(inner, MARKS, strict=False):
-        bare = bare.replace(text, bytes((mark,)))
-    # Without a quote left, every value is closed where its text says; the marks say the order.
-    if b'"' in bare or bare.startswith(BOM):
+    quotes = quotes.reshape(len(ends), per_line)
+    if (quotes[:, 0] < begins).any() or (quotes[:, -1] > ends).any():
         raise IrregularError
-    left = np.frombuffer(bare, np.uint8)
-    row = np.array([*MARKS[: len(inner)], ord("\n")], np.uint8)
-    marks = left[left < 32]
-    if len(marks) != lines * len(row) or not (marks.reshape(lines, len(row)) == row).all():
+    starts = _starts(shape, quotes, ends)
+    if (starts[0] != begins).any():
         raise IrregularError
-    names = [str(index) for index in range(len(shape.kinds))]
-    try:
-        table = csv.read_csv(
-            pa.BufferReader(bare.translate(TO_SEPARATOR)),
-            csv.ReadOptions(use_threads=False, block_size=2**30, column_names=names),
-            csv.ParseOptions(delimiter=chr(SEPARATOR), quote_char=False, ignore_empty_lines=False),
-            csv.ConvertOptions(
-                check_utf8=True,
-                strings_can_be_null=False,
-                null_values=[],
-                column_types=dict.fromkeys(names, pa.string()),
-            ),
-        )
-    except pa.ArrowInvalid:
-        raise IrregularError from None
-    if table.num_rows != lines:
+    values = []
+    for index, text in enumerate(shape.texts):
+        _check_text(data, starts[index], text)
+        if index + 1 < len(shape.texts):
+            values.append(_between(data, starts[index] + len(text), starts[index + 1]))
+    if not piece.isascii():
+        _check_utf8(values)
+    return values
+
+
+def _starts(shape: Shape, quotes: Array, ends: Array) -> list[Array]:
+    """Return where each text has to begin in each line."""
+    starts: list[Array] = []
+    passed = 0
+    for text in shape.texts[:-1]:
+        starts.append(quotes[:, passed] - text.index(b'"'))
+        passed += text.count(b'"')
+    return [*starts, ends - len(shape.texts[-1])]
+
+
+def _check_text(data: Array, starts: Array, text: bytes) -> None:
+    if int(starts.min()) < 0 or int(starts.max()) + len(text) > len(data):
         raise IrregularError
-    return [pa.concat_arrays(column.chunks) for column in table.columns]
+    for place, byte in enumerate(text):
+        if (data[starts + place] != byte).any():
+            raise IrregularError
+
+
+def _between(data: Array, starts: Array, stops: Array) -> pa.StringArray:
+    """Return the bytes from each start to its stop as an array of texts."""
+    lengths = stops - starts
+    if (lengths < 0).any():
+        raise IrregularError
+    offsets = np.zeros(len(starts) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    places = np.repeat(starts - offsets[:-1], lengths)
+    places += np.arange(int(offsets[-1]), dtype=np.int64)
+    buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data[places])]
+    return pa.Array.from_buffers(pa.string(), len(starts), buffers)
+
+
+def _check_utf8(values: Sequence[pa.StringArray]) -> None:
+    for each in values:
+        try:
+            each.validate(full=True)
+        except pa.ArrowInvalid:
+            raise IrregularError from None
 
 
 def _branch(shape: Shape, tree: Tree, values: Sequence[pa.StringArray], rows: int) -> list[Segment]:
