@@ -181,7 +181,7 @@ def _table(piece: bytes, shape: Shape) -> list[pa.StringArray]:
     if int(np.count_nonzero(data < 32)) != len(ends):
         raise IrregularError
     begins = np.concatenate([[0], ends[:-1] + 1])
-    quotes = np.flatnonzero(data == QUOTE)
+    quotes: Array = np.flatnonzero(data == QUOTE)
     per_line = sum(text.count(b'"') for text in shape.texts)
     if len(quotes) != len(ends) * per_line:
         raise IrregularError
