@@ -114,6 +114,12 @@ class Agent:
         text = "\n".join(self.lines())
         assert "MemoryError" not in text, text[-3000:]
 
+    def sockets(self) -> int:
+        """Return how many sockets the process has open."""
+        assert self.process._process is not None
+        folder = Path(f"/proc/{self.process._process.pid}/fd")
+        return sum(str(entry.readlink()).startswith("socket:") for entry in folder.iterdir())
+
     def configure(self, **changes: Any) -> None:
         """Change members of config.json: dicts are merged, the rest is replaced."""
         path = self.bundle / "config.json"

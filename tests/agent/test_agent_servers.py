@@ -215,11 +215,11 @@ def test_whatever_a_server_does_all_is_delivered_in_the_end(name: str, ring: Rin
     agent, server = ring[name]
     bout = BOUTS[name]
     if bout.returns:
-        agent.wait(lambda: len(server.connections) > BAD_TIMES, 60, "a third connection")
-        agent.wait(lambda: server.connections[1].is_over, what="the end of the second")
+        agent.wait(lambda: len(server.connections) > BAD_TIMES, 30, "a third connection")
+        agent.wait(lambda: server.connections[1].is_over, 5, "the end of the second")
     enough = 1 if name == "never-pingresp" else MORE
     goal = agent.stored().get(1, 0) + enough
-    agent.wait_stored(goal, timeout_s=60)
+    agent.wait_stored(goal, timeout_s=30)
     agent.assert_sane()
     if not bout.returns:
         assert len(server.connections) == 1
@@ -235,22 +235,20 @@ def test_whatever_a_server_does_all_is_delivered_in_the_end(name: str, ring: Rin
 
 def test_what_went_wrong_is_said_each_time(ring: Ring) -> None:
     for name, word in (
-        ("never-tls", "timed *out"),
-        ("never-connack", "timed *out"),
-        ("connack-refused", "refused"),
-        ("close-after-connack", "closed|reset"),
-        ("garbage-after-connack", "protocol|aborted"),
-        ("never-puback", "timed *out"),
-        ("never-pingresp", "timed *out"),
+        ("never-tls", r"timed *out|\b110\b"),
+        ("never-connack", r"timed *out|\b110\b"),
+        ("connack-refused", r"refused|\b111\b"),
+        ("close-after-connack", r"closed|reset|pipe|\b(32|104)\b"),
+        ("garbage-after-connack", r"protocol|aborted|\b103\b"),
+        ("never-puback", r"timed *out|\b110\b"),
+        ("never-pingresp", r"timed *out|\b110\b"),
     ):
         agent, server = ring[name]
-        agent.wait(lambda server=server: len(server.connections) > BAD_TIMES, 60, name)
-        lines = agent.lines("not connected")
-        assert len(lines) >= BAD_TIMES, (name, agent.lines())
-        assert all(re.search(word, line, re.IGNORECASE) for line in lines[:BAD_TIMES]), (
-            name,
-            lines,
-        )
+        agent.wait(lambda server=server: len(server.connections) > BAD_TIMES, 30, name)
+        # Whether memory suffices is asked below.
+        lines = [line for line in agent.lines("not connected") if "MemoryError" not in line]
+        assert lines, (name, agent.lines())
+        assert all(re.search(word, line, re.IGNORECASE) for line in lines[:BAD_TIMES]), lines
 
 
 def test_memory_bears_failed_connections(ring: Ring) -> None:
@@ -258,10 +256,18 @@ def test_memory_bears_failed_connections(ring: Ring) -> None:
     assert not tight, "\n".join(ring[sorted(tight)[0]][0].lines()[:20])
 
 
+def test_no_socket_is_left_open(ring: Ring) -> None:
+    """A board has few: ten, on an ESP32."""
+    agent, server = ring["plain-text"]
+    agent.wait(lambda: len(server.connections) > BAD_TIMES, 30, "a third connection")
+    sockets = {name: agent.sockets() for name, (agent, _) in ring.items()}
+    assert {name: count for name, count in sockets.items() if count > 1} == {}
+
+
 def test_attempts_are_spread_wider_and_wider(ring: Ring) -> None:
     """Back-off: a random time, doubled, that begins anew once a reading is settled."""
     agent, server = ring["close-after-handshake"]
-    agent.wait(lambda: len(server.connections) > BAD_TIMES, 60, "a third connection")
+    agent.wait(lambda: len(server.connections) > BAD_TIMES, 30, "a third connection")
     first, second, third = (each.at for each in server.connections[:3])
     assert 0.9 < second - first < 4
     assert 1.9 < third - second < 8
@@ -269,7 +275,7 @@ def test_attempts_are_spread_wider_and_wider(ring: Ring) -> None:
 
 def test_a_big_backlog_goes_out_in_order_and_marked_as_sent_before(ring: Ring) -> None:
     agent, server = ring["never-puback"]
-    agent.wait_stored(MORE, timeout_s=60)
+    agent.wait_stored(MORE, timeout_s=30)
     topic = f"devices/{agent.name}/readings"
     seen: set[bytes] = set()
     for name, payload, kind in list(server.published):

@@ -191,6 +191,14 @@ def test_a_refused_server_is_tried_again_with_back_off(
     assert second - first > 0.9
 
 
+def test_no_socket_is_left_open(meetings: dict[tuple[str, Trust], Meeting]) -> None:
+    agent, server = meetings["another-of-the-same-ca", PIN]
+    agent.wait(lambda: len(server.connections) > 1, what="a second attempt")
+    agent.wait_line("refused server certificate", 2)
+    # A board has few: ten, on an ESP32.
+    assert agent.sockets() <= 1
+
+
 def test_what_is_refused_is_named(meetings: dict[tuple[str, Trust], Meeting]) -> None:
     for name, words in (
         ("unknown-ca", ("not correctly signed by the trusted CA", "not trusted")),

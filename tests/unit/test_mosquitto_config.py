@@ -57,7 +57,7 @@ def test_the_device_listener_demands_certificates_and_binds_names_to_them() -> N
         "use_username_as_clientid true",
         "tls_version tlsv1.2",
         "crlfile revoked.pem",
-        "max_connections 20000",
+        "max_connections 10000",
     } <= set(options(device_listener))
     assert "use_username_as_clientid" not in control
     assert control.startswith("control.sock\n")

@@ -69,8 +69,11 @@ def test_damage_within_a_run_is_noticed_as_in_single_packets(
     stream = bytearray(b"".join(encode(packet) for packet in packets))
     if stream:
         stream[place % len(stream)] = value
-    whole = decoded([bytes(stream)], V311)
-    assert whole == decoded([bytes([byte]) for byte in stream], V311)
+    together, error = decoded([bytes(stream)], V311)
+    one_by_one, other_error = decoded([bytes([byte]) for byte in stream], V311)
+    assert together == one_by_one
+    # Which of two faults of a packet is told of may depend on how it is cut.
+    assert (error is None) == (other_error is None)
 
 
 def test_identifier_zero_within_a_run_ends_it_after_what_is_good() -> None:

@@ -41,25 +41,34 @@ def pick_free(host: str) -> int:
         raise listening_error(host, 0, error) from error
 
 
-def listening_error(host: str, port: int, error: OSError) -> ServiceError | ConfigurationError:
-    """Return what to tell a person of an `OSError` from bind or listen."""
+def listening_error(
+    host: str, port: int, error: OSError, *, purpose: str = "mqtt"
+) -> ServiceError | ConfigurationError:
+    """Return what to tell a person of an `OSError` from bind or listen.
+
+    Args:
+        host: Address that was tried.
+        port: TCP port that was tried.
+        error: What came of it.
+        purpose: Section of seawall.toml that names them.
+    """
     if error.errno == errno.EADDRINUSE:
         owner = _owner_of(port)
         return ServiceError(
             f"port {port} on {host} is taken" + (f" by {owner}" if owner else ""),
             reference="port-taken",
             hint=f"stop that program (ss -ltnp 'sport = :{port}' shows it), "
-            "or set another port in seawall.toml",
+            f"or set another {purpose}.port in seawall.toml",
         )
     if error.errno in (errno.EACCES, errno.EPERM) and port < _PRIVILEGED:
         return ServiceError(
-            f"port {port} needs privileges that the broker does not have",
+            f"port {port} needs privileges that seawall does not have",
             reference="port-privileged",
-            hint="use a port from 1024 on, such as 8883",
+            hint=f"use a port from 1024 on for {purpose}.port",
         )
     return ConfigurationError(
         f"cannot listen on {host}, port {port}: {error.strerror or error}",
-        hint="mqtt.host must be an address of this machine; 0.0.0.0 is every IPv4 address",
+        hint=f"{purpose}.host must be an address of this machine; 0.0.0.0 is every IPv4 one",
     )
 
 

@@ -16,7 +16,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from seawall.errors import ServiceError
+from seawall.broker.listening import listening_error
 from seawall.web.throttle import network_of
 
 _log = logging.getLogger("seawall.web")
@@ -150,7 +150,8 @@ def bind_tcp(host: str, port: int, *, purpose: str) -> socket.socket:
     """Return a listening TCP socket.
 
     Raises:
-        ServiceError: the address is not this machine's, or the port is taken.
+        ServiceError: the port is taken, or needs privileges.
+        ConfigurationError: the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -160,11 +161,7 @@ def bind_tcp(host: str, port: int, *, purpose: str) -> socket.socket:
         bound.listen(512)
     except OSError as error:
         bound.close()
-        raise ServiceError(
-            f"{purpose} cannot listen on {host} port {port}: {error.strerror}",
-            reference="port-unavailable",
-            hint="stop what uses the port ('ss -ltnp' names it), or set another in seawall.toml",
-        ) from error
+        raise listening_error(host, port, error, purpose=purpose) from error
     bound.setblocking(False)
     return bound
 
@@ -182,7 +179,7 @@ class HttpServer:
     def __init__(
         self, application: Any, context: Callable[[], ssl.SSLContext], host: str, port: int
     ) -> None:
-        self._socket = bind_tcp(host, port, purpose="the web side")
+        self._socket = bind_tcp(host, port, purpose="web")
         # Accepted connections inherit it (tcp(7)).
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, WRITE_TIMEOUT_MS)
         self.port: int = self._socket.getsockname()[1]

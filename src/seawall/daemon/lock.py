@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from seawall.errors import StateError
+from seawall.errors import ConflictError, StateError
 from seawall.model.installation import StatePaths
 from seawall.pki.files import unwritable
 
@@ -23,7 +23,8 @@ def hold_lock(paths: StatePaths) -> Iterator[None]:
     """Hold the lock of a state directory; the kernel lets go of it when the process dies.
 
     Raises:
-        StateError: another daemon runs on it, or it cannot be written.
+        ConflictError: another daemon runs on it.
+        StateError: it cannot be written.
     """
     try:
         descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -37,7 +38,7 @@ def hold_lock(paths: StatePaths) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             running = read_running(paths) or {}
-            raise StateError(
+            raise ConflictError(
                 f"another 'seawall up' runs on {paths.root} (pid {running.get('pid', 'unknown')})",
                 reference="already-running",
                 hint="stop it first, or name another directory with --state DIR",

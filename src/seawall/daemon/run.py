@@ -74,7 +74,7 @@ async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
     """Run an installation for as long as the context is open.
 
     Raises:
-        StateError: another daemon runs on it.
+        ConflictError: another daemon runs on it.
         ServiceError: a port is taken, or a program is missing.
         KeyAccessError: a key cannot be read.
         StoreError: the store fails.

@@ -13,7 +13,7 @@ from typing import Final
 from seawall.model.reading import ReplayWindow
 from seawall.store.series import KEPT_BOOTS
 
-WIDTH: Final = 256
+WIDTH: Final = 1024
 """How far behind the newest number of its boot a message may come, late, and be taken."""
 MASK: Final = (1 << WIDTH) - 1
 

@@ -26,7 +26,7 @@ class MqttSettings:
     host: str = "0.0.0.0"  # noqa: S104  devices are on the network; every one shows a certificate
     port: int = 8883
     public_host: str = "localhost"
-    max_connections: int = 20_000
+    max_connections: int = 10_000
     max_connections_per_address: int = 2_000
     max_packet_bytes: int = 16_384
     connect_timeout_s: float = 10.0
@@ -55,7 +55,7 @@ class IngestSettings:
         max_payload_bytes: Larger payloads are refused as ``too-large``.
         batch_readings: Commit at the latest when so many wait.
         batch_delay_ms: Commit at the latest after this time.
-        max_refusals: So many are kept, the oldest go first.
+        max_refusals: So many are kept; the oldest of whoever has most go first.
     """
 
     max_payload_bytes: int = 4096

@@ -28,6 +28,9 @@ class ReadingStore(Protocol):
         A reading whose (device, boot, seq) is there already is no error and no
         second row.
 
+        Of refusals a bounded number is kept; when there are more, the oldest of
+        whichever devices have the most go (`fair_share.largest_share`).
+
         Returns:
             How many readings were new.
         """

@@ -141,7 +141,7 @@ class DemonstrationView:
         table.add_column("device")
         table.add_column("°C", justify="right")
         table.add_column("°F", justify="right")
-        table.add_column("the last hours, a second each")
+        table.add_column("lately, an hour a second")
         for name, history in list(self._histories.items())[:_SHOWN_DEVICES]:
             if history:
                 cells = (f"{history[-1]:.2f}", f"{to_fahrenheit(history[-1]):.1f}")

@@ -31,6 +31,7 @@ from seawall.model.reading import (
     ReplayWindow,
 )
 from seawall.model.user import Session, User
+from seawall.store.fair_share import largest_share
 from seawall.store.series import KEPT_BOOTS, LATELY_READINGS, fold_buckets
 
 _P = ParamSpec("_P")
@@ -67,7 +68,7 @@ class MemoryStore:
             dead engine. Nothing changes while it is set.
 
     Args:
-        max_refusals: So many refusals are kept, the oldest go first.
+        max_refusals: So many refusals are kept; the oldest of whoever has most go first.
     """
 
     def __init__(self, max_refusals: int = 10_000) -> None:
@@ -112,8 +113,24 @@ class MemoryStore:
             name = refusal.device_id
             if name is not None and (name in self._devices or name in self._senders):
                 self._refused_devices[name] += 1
-        del self._refusals[: max(0, len(self._refusals) - self._max_refusals)]
+        self._trim_refusals()
         return len(self._readings) - before
+
+    def _trim_refusals(self) -> None:
+        over = Counter(refusal.device_id for _, refusal in self._refusals)
+        if over.total() <= self._max_refusals:
+            return
+        share = largest_share(over, self._max_refusals)
+        if not share:  # more devices than room
+            del self._refusals[: -self._max_refusals]
+            return
+        kept = []
+        for number, refusal in self._refusals:
+            if over[refusal.device_id] > share:
+                over[refusal.device_id] -= 1
+            else:
+                kept.append((number, refusal))
+        self._refusals = kept
 
     @_locked
     def windows(self) -> list[ReplayWindow]:

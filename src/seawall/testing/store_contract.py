@@ -238,6 +238,15 @@ class StoreContract(CommandContract):
         assert [number for number, _ in kept] == list(range(15, 25))
         assert kept[-1][1] == a_refusal("b", Reason.MALFORMED)
 
+    def test_a_flood_pushes_out_its_own_refusals_alone(self, store: Store) -> None:
+        store.append(Batch([], [], [a_refusal("quiet"), a_refusal(None)]))
+        for _ in range(3):
+            store.append(Batch([], [], [a_refusal("loud")] * 20))
+        kept = [refusal.device_id for _, refusal in store.refusals()]
+        assert kept == ["quiet", None] + ["loud"] * 8
+        store.append(Batch([], [], [a_refusal(f"d{n}") for n in range(30)]))
+        assert len(store.refusals()) == 10
+
     def test_refusals_are_filtered(self, store: Store) -> None:
         store.append(
             Batch(

@@ -17,7 +17,7 @@ def open_sqlite_store(
 
     Args:
         path: The database file, such as ``STATE/seawall.db``.
-        max_refusals: So many refusals are kept, the oldest go first.
+        max_refusals: So many refusals are kept; the oldest of whoever has most go first.
         create: Make the file if it is not there; its folder must be.
 
     Raises:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from seawall.model.reading import Reason, Refusal
+from seawall.store.fair_share import largest_share
 from seawall.store.sqlite.database import Database
 from seawall.store.sqlite.rows import write_rows
 
@@ -51,7 +52,7 @@ class RefusalsPart:
 def keep_refusals(
     db: sqlite3.Connection, refusals: Sequence[Refusal], max_refusals: int
 ) -> dict[str, int]:
-    """Add refusals within a transaction, and trim the oldest.
+    """Add refusals within a transaction, and trim those of whoever has the most.
 
     Returns:
         How many there were of each device that they name.
@@ -68,12 +69,28 @@ def keep_refusals(
         " DO UPDATE SET refusals = refusals + excluded.refusals",
         list(Counter(refusal.reason.value for refusal in refusals).items()),
     )
-    # Numbers have no gaps (AUTOINCREMENT, trimmed at the old end only), so they tell the count.
-    db.execute(
-        "DELETE FROM refusal WHERE number <= (SELECT max(number) FROM refusal) - ?",
-        (max_refusals,),
-    )
+    _trim(db, max_refusals)
     return Counter(refusal.device_id for refusal in refusals if refusal.device_id is not None)
+
+
+def _trim(db: sqlite3.Connection, room: int) -> None:
+    (kept,) = db.execute("SELECT count(*) FROM refusal").fetchone()
+    if kept <= room:
+        return
+    counts = dict(db.execute("SELECT device_id, count(*) FROM refusal GROUP BY device_id"))
+    share = largest_share(counts, room)
+    if not share:  # more devices than room
+        db.execute(
+            "DELETE FROM refusal WHERE number IN"
+            " (SELECT number FROM refusal ORDER BY number LIMIT ?)",
+            (kept - room,),
+        )
+        return
+    db.executemany(
+        "DELETE FROM refusal WHERE number IN"
+        " (SELECT number FROM refusal WHERE device_id IS ? ORDER BY number LIMIT ?)",
+        [(owner, count - share) for owner, count in counts.items() if count > share],
+    )
 
 
 def _text(text: str) -> str:

@@ -1,0 +1,248 @@
+"""The agent on a real Mosquitto with mutual TLS, within its limits of memory, size and time."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import AGENT, Device, Lab, Mosquitto
+
+from seawall.devices.firmware import agent_files, compile_module
+from seawall.wire.envelope import open_sealed, seal
+
+pytestmark = pytest.mark.system
+
+MAX_MPY_BYTES = 16 * 1024
+HEAP = "32k"
+DEVICE = "greenhouse-1"
+READINGS = f"devices/{DEVICE}/readings"
+COMMANDS = f"devices/{DEVICE}/commands"
+
+
+def bodies(broker: Mosquitto, bundle: Path, topic: str = READINGS) -> list[dict[str, Any]]:
+    """Return what arrived, each verified with the device's key."""
+    key = (bundle / "hmac.key").read_bytes()
+    opened = [open_sealed(payload, topic, key) for payload in broker.payloads(topic)]
+    assert None not in opened
+    return [json.loads(body) for body in opened if body is not None]
+
+
+def command(broker: Mosquitto, bundle: Path, body: bytes) -> bytes:
+    """Send a sealed command; return it as it went."""
+    wire = seal(body, COMMANDS, (bundle / "hmac.key").read_bytes())
+    broker.publish(COMMANDS, wire)
+    return wire
+
+
+def memory_errors(device: Device) -> list[str]:
+    return device.output.matching("MemoryError")
+
+
+def test_bytecode_is_small_enough() -> None:
+    sizes = {
+        name: len(content) for name, content in agent_files(AGENT).items() if name.endswith(".mpy")
+    }
+    sizes["main.mpy"] = len(compile_module("main.py", (AGENT / "main.py").read_bytes()))
+    assert sum(sizes.values()) < MAX_MPY_BYTES, sizes
+
+
+def test_first_reading_is_acknowledged_within_a_second(lab: Lab, mosquitto: Mosquitto) -> None:
+    bundle = lab.bundle(mosquitto.server, interval_ms=1000)
+    device = lab.device(bundle, HEAP).start()
+    device.wait_for("seawall: stored boot=1 seq=1")
+    took = device.output.times[-1] - device.started
+    assert took < 1, device.output.lines
+    first = bodies(mosquitto, bundle)[0]
+    assert (first["temp"], first["raw"], first["boot"], first["seq"]) == (25.0, 240, 1, 1)
+    assert abs(first["ts"] / 1000 - time.time()) < 5
+    assert mosquitto.payloads(f"devices/{DEVICE}/status")[-1] == b'{"online":true}'
+
+
+def test_memory_does_not_run_out(lab: Lab, mosquitto: Mosquitto) -> None:
+    values = tuple(random.randrange(200_000, 1_700_000) for _ in range(50))
+    bundle = lab.bundle(mosquitto.server, interval_ms=20, values_uv=values)
+    device = lab.device(bundle, HEAP).start()
+    device.wait_for("seq=1500", timeout_s=60)
+    device.kill()
+    seqs = [body["seq"] for body in bodies(mosquitto, bundle)]
+    assert seqs[:1500] == list(range(1, 1501))
+    assert not memory_errors(device)
+
+
+@pytest.mark.parametrize("ack", ["puback", "stored"])
+def test_a_lost_broker_costs_no_reading(
+    lab: Lab, mosquitto: Mosquitto, ack: str, wait_until: Callable[..., Any]
+) -> None:
+    bundle = lab.bundle(mosquitto.server, interval_ms=100, ack=ack, broker={"settle_s": 2})
+    device = lab.device(bundle, HEAP).start()
+
+    def settle() -> None:
+        # In the place of ingest, which never says `stored` past a gap: if Mosquitto lost
+        # something, the device gets impatient, connects again and sends it once more.
+        if ack == "stored":
+            seen = {body["seq"] for body in bodies(mosquitto, bundle)}
+            last = 0
+            while last + 1 in seen:
+                last += 1
+            command(mosquitto, bundle, b'{"cmd":"stored","boot":1,"seq":%d}' % last)
+
+    def has_stored(count: int) -> bool:
+        settle()
+        return bool(device.stored()) and device.stored()[-1][1] >= count
+
+    wait_until(lambda: has_stored(3), 20)
+    for _ in range(2):
+        count = device.stored()[-1][1]
+        mosquitto.kill()
+        time.sleep(1.5)  # the outbox fills
+        mosquitto.start()
+        mosquitto.wait_for_observer()
+        wait_until(lambda count=count: has_stored(count + 25), 40)
+    device.kill()
+    stored = device.stored()[-1][1]
+    seen = {body["seq"] for body in bodies(mosquitto, bundle)}
+    # A kill may take what Mosquitto had acknowledged and not passed on: so says `stored` alone.
+    if ack == "stored":
+        assert seen >= set(range(1, stored + 1))
+    assert not memory_errors(device)
+
+
+def test_killed_anywhere_it_loses_nothing_that_it_counted(lab: Lab, mosquitto: Mosquitto) -> None:
+    bundle = lab.bundle(mosquitto.server, interval_ms=20)
+    device = lab.device(bundle, HEAP)
+    for boot in range(1, 9):
+        device.start()
+        device.wait_for(f"seawall: stored boot={boot} ")
+        time.sleep(random.uniform(0, 0.3))
+        device.kill()
+    device.start()
+    device.wait_for("seawall: stored boot=9 seq=5")
+    device.kill()
+    time.sleep(0.5)
+    seen = [(body["boot"], body["seq"]) for body in bodies(mosquitto, bundle)]
+    for boot in range(1, 9):
+        counted = max((seq for b, seq in device.stored() if b == boot), default=0)
+        assert set(seen) >= {(boot, seq) for seq in range(1, counted + 1)}
+    boots = [boot for boot, _ in seen]
+    assert boots == sorted(boots)  # the outbox goes first, in order
+
+
+def test_commands(lab: Lab, mosquitto: Mosquitto, wait_until: Callable[..., Any]) -> None:
+    bundle = lab.bundle(mosquitto.server, interval_ms=60_000)
+    device = lab.device(bundle, HEAP).start()
+    device.wait_for("seawall: stored")
+    recorded = command(mosquitto, bundle, b'{"cmd":"identify","n":5}')
+    device.wait_for("seawall: command identify")
+    mosquitto.publish(COMMANDS, recorded)
+    device.wait_for("command refused: replay")
+    mosquitto.publish(COMMANDS, recorded.replace(b'"n":5', b'"n":6'))
+    device.wait_for("command refused: bad-signature")
+    mosquitto.publish(COMMANDS, b"x" * 3000)
+    command(mosquitto, bundle, b'{"cmd":"interval","n":7,"ms":200}')
+    device.wait_for("seawall: stored boot=1 seq=6")
+    command(mosquitto, bundle, b'{"cmd":"restart","n":8}')
+    device.wait_for("seawall: stored boot=2 seq=4")  # with the interval as commanded
+    for again in (b'{"cmd":"restart","n":8}', b'{"cmd":"restart","n":3}'):
+        command(mosquitto, bundle, again)
+    device.wait_for("command refused: replay", 3)
+    assert not device.output.matching("boot=3")
+    replies = bodies(mosquitto, bundle, f"devices/{DEVICE}/replies")
+    assert [reply["re"] for reply in replies] == [5, 7, 8]
+    assert all(reply["ok"] for reply in replies)
+    assert not memory_errors(device)
+
+
+def test_a_full_outbox_drops_the_oldest_and_says_so(
+    lab: Lab, mosquitto: Mosquitto, wait_until: Callable[..., Any]
+) -> None:
+    bundle = lab.bundle(mosquitto.server, interval_ms=20, outbox={"max_readings": 80})
+    mosquitto.kill()
+    device = lab.device(bundle, HEAP).start()
+    device.wait_for("seawall: not connected", 2)
+    time.sleep(3)
+    mosquitto.start()
+    mosquitto.wait_for_observer()
+    device.wait_for("seawall: stored", 50)
+    events = f"devices/{DEVICE}/events"
+    wait_until(lambda: mosquitto.payloads(events))
+    device.kill()
+    event = bodies(mosquitto, bundle, events)[0]
+    assert event["event"] == "dropped"
+    seqs = [body["seq"] for body in bodies(mosquitto, bundle)]
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+    assert 1 < seqs[0] <= event["count"] + 1
+
+
+def test_a_faulty_sensor_sends_no_reading_but_an_event(
+    lab: Lab, mosquitto: Mosquitto, wait_until: Callable[..., Any]
+) -> None:
+    values = (750_000, 3_200_000, 3_200_000, 0, 750_000)
+    bundle = lab.bundle(mosquitto.server, interval_ms=200, values_uv=values)
+    device = lab.device(bundle, HEAP).start()
+    device.wait_for("sensor temp works")
+    device.wait_for("seawall: stored boot=1 seq=3")
+    events = f"devices/{DEVICE}/events"
+    wait_until(lambda: len(mosquitto.payloads(events)) >= 2)
+    faults = [body["fault"] for body in bodies(mosquitto, bundle, events)]
+    assert faults[:2] == ["rail", ""]
+    assert {body["raw"] for body in bodies(mosquitto, bundle)} == {240}
+
+
+def test_the_will_tells_that_it_is_gone(
+    lab: Lab, mosquitto: Mosquitto, wait_until: Callable[..., Any]
+) -> None:
+    bundle = lab.bundle(mosquitto.server)
+    device = lab.device(bundle, HEAP).start()
+    device.wait_for("seawall: stored")
+    status = f"devices/{DEVICE}/status"
+    assert device.stop(signal.SIGINT) == 0
+    wait_until(lambda: mosquitto.payloads(status)[-1:] == [b'{"online":false}'])
+    assert not device.output.matching("Traceback")
+
+
+def test_keep_alive_over_a_quiet_time(lab: Lab, mosquitto: Mosquitto) -> None:
+    bundle = lab.bundle(mosquitto.server, interval_ms=6_000, broker={"keepalive_s": 2})
+    device = lab.device(bundle, HEAP).start()
+    device.wait_for("seawall: stored boot=1 seq=2", timeout_s=15)
+    assert len(device.output.matching("seawall: connected")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("ca.der", b"\x30\x03\x02\x01\x01", "error: ca.der: "),
+        ("cert.der", b"", "error: key.der: "),
+        ("key.der", b"not a key", "error: key.der: invalid key"),
+        ("key.der", None, "error: key.der: "),
+        ("hmac.key", None, "error: hmac.key: "),
+        ("config.json", b"{", "error: config.json: not to be read"),
+        ("adc.txt", None, "error: "),
+    ],
+)
+def test_a_broken_bundle_is_one_clear_line(
+    lab: Lab, name: str, content: bytes | None, words: str, mosquitto: Mosquitto
+) -> None:
+    bundle = lab.bundle(mosquitto.server)
+    if content is None:
+        (bundle / name).unlink()
+    else:
+        (bundle / name).write_bytes(content)
+    device = lab.device(bundle, HEAP).start()
+    assert device.process is not None
+    assert device.process.wait(10) == 1
+    time.sleep(0.1)
+    assert len(device.output.lines) <= 2, device.output.lines
+    assert device.output.lines[-1].startswith(f"seawall: {words}"), device.output.lines
+
+
+def test_it_starts_from_another_folder(lab: Lab, mosquitto: Mosquitto, tmp_path: Path) -> None:
+    bundle = lab.bundle(mosquitto.server)
+    device = lab.device(bundle, HEAP).start(str(AGENT / "main.py"), str(bundle), cwd=tmp_path)
+    device.wait_for("seawall: stored")
+    assert (bundle / "state").is_dir()
