@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -45,6 +46,8 @@ class Channel:
         self._retries, self._raw = retries, raw and hasattr(client, "_conn_for_writes")
         self._requests = itertools.count(1)
         self._transactions = itertools.count(1)
+        self._connection: Any = None
+        self._lending: Any = None
         self._session = client.start_session() if retries else None
 
     def send(
@@ -115,14 +118,30 @@ class Channel:
         start = struct.pack("<iiiiIB", total, request, 0, OP_MSG, flags, 0)
         section = struct.pack("<Bi", 1, 4 + len(name) + size)
         message = b"".join([start, head, section, name, *documents])
-        client: Any = self._client
-        with client._conn_for_writes(None, "insert") as connection:
+        connection = self._borrowed()
+        try:
             connection.send_message(message, 0)
             if not acknowledged:
                 return {}
             reply = connection.receive_message(request)
+        except BaseException:
+            # The driver learns of it, looks for a server anew, and lends another.
+            self._connection = None
+            self._lending.__exit__(*sys.exc_info())
+            raise
         found: Mapping[str, Any] = reply.unpack_response()[0]
+        if not found.get("ok", 1) and found.get("code") in RETRYABLE:
+            self._connection = None
+            self._lending.__exit__(None, None, None)
         return found
+
+    def _borrowed(self) -> Any:
+        """Return a connection to a server that takes writes; the same until it fails."""
+        if self._connection is None:
+            client: Any = self._client
+            self._lending = client._conn_for_writes(None, "insert")
+            self._connection = self._lending.__enter__()
+        return self._connection
 
     def _portable(
         self, body: dict[str, Any], sequence: str, documents: Sequence[Buffer]
