@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
 from typing import Final, NoReturn
@@ -18,6 +19,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "Show it all: devices, verified readings, attacks refused.",
     "device": "Add, list, show, bundle, disable and revoke devices.",
     "readings": "Show stored readings.",
+    "import": "Import JSON, CSV or TSV into MongoDB, with mongoimport's command line.",
     "refusals": "Show what was refused, and why.",
     "payload": "Sign and verify payloads.",
     "ca": "Show the certificate authority.",
@@ -37,7 +39,8 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"seawall.cli.commands.{cmd_name}")
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"seawall.cli.commands.{name}")
         command: click.Command = module.command
         return command
 

@@ -119,9 +119,7 @@ class ColumnarConverter:
         if has_quotes:
             self._check_quotes(np.frombuffer(piece, np.uint8))
         try:
-            table = csv.read_csv(
-                pa.BufferReader(piece), self._read, self._parse, self._convert
-            )
+            table = csv.read_csv(pa.BufferReader(piece), self._read, self._parse, self._convert)
         except pa.ArrowInvalid:
             raise IrregularError from None
         values = [_whole(column) for column in table.columns]
@@ -162,9 +160,7 @@ class ColumnarConverter:
 
     # Documents
 
-    def _branch(
-        self, tree: Branch, values: Sequence[pa.StringArray], rows: int
-    ) -> list[Segment]:
+    def _branch(self, tree: Branch, values: Sequence[pa.StringArray], rows: int) -> list[Segment]:
         parts: list[Segment] = []
         for step, child in tree.children.items():
             name = str(step).encode() + b"\0"
@@ -176,9 +172,7 @@ class ColumnarConverter:
                 parts += self._column(child, name, values[child], rows)
         return parts
 
-    def _column(
-        self, index: int, name: bytes, values: pa.StringArray, rows: int
-    ) -> list[Segment]:
+    def _column(self, index: int, name: bytes, values: pa.StringArray, rows: int) -> list[Segment]:
         def header(kind: int) -> bytes:
             return bytes((kind,)) + name
 

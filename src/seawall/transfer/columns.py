@@ -10,7 +10,14 @@ from typing import Final
 from seawall.transfer import cells, layouts
 from seawall.transfer.failures import TransferFailedError
 
-AUTO, BINARY, BOOLEAN, DATE, DATE_GO, DATE_MS = "auto", "binary", "boolean", "date", "date_go", "date_ms"
+AUTO, BINARY, BOOLEAN, DATE, DATE_GO, DATE_MS = (
+    "auto",
+    "binary",
+    "boolean",
+    "date",
+    "date_go",
+    "date_ms",
+)
 DATE_ORACLE, DOUBLE, INT32, INT64, DECIMAL = "date_oracle", "double", "int32", "int64", "decimal"
 STRING = "string"
 TYPES: Final = (

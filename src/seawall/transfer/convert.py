@@ -93,9 +93,7 @@ class RowConverter:
             body = b"\x07_id\0" + self.ids.next() + body
         return document_bytes(body)
 
-    def _elements(
-        self, row: Sequence[str], number: int
-    ) -> list[tuple[tuple[Step, ...], Element]]:
+    def _elements(self, row: Sequence[str], number: int) -> list[tuple[tuple[Step, ...], Element]]:
         found = []
         for index, text in enumerate(row):
             if not text and self.ignore_blanks:

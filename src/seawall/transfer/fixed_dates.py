@@ -11,9 +11,7 @@ from seawall.transfer.layouts import elements_of
 from seawall.transfer.segments import Array, bytes_of, offsets_of
 
 WIDTHS: Final = {"2006": 4, "01": 2, "02": 2, "15": 2, "04": 2, "05": 2, "Z07:00": 1, ".000": 4}
-_DAYS_BEFORE: Final = np.array(
-    [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], np.int64
-)
+_DAYS_BEFORE: Final = np.array([0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], np.int64)
 _DAYS_IN: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 
 

@@ -89,7 +89,7 @@ def kinds_of(values: pa.StringArray) -> Array:
     lengths = (offsets[1:] - offsets[:-1])[filled]
     has_digit = (masks & DIGIT) != 0
     plain = candidates & has_digit & ((masks & (OTHER | ODD)) == 0)
-    integer = plain & ((masks & ~(DIGIT | LEADING_SIGN)) == 0)
+    integer = plain & ((masks & (SIGN | POINT | EXPONENT)) == 0)
     floating = plain & ((masks & (POINT | EXPONENT)) != 0)
     floating &= ((masks & SIGN) == 0) | ((masks & EXPONENT) != 0)
     found = np.zeros(len(filled), np.uint8)
@@ -121,7 +121,9 @@ def inferred(header: Callable[[int], bytes], values: pa.StringArray) -> list[Seg
     parts: list[Part] = []
     for kind in present:
         rows = np.flatnonzero(kinds == kind)
-        parts += _parts(rows, values if len(rows) == len(values) else values.take(pa.array(rows)), int(kind))
+        parts += _parts(
+            rows, values if len(rows) == len(values) else values.take(pa.array(rows)), int(kind)
+        )
     return merged(header, parts, len(values))
 
 

@@ -110,9 +110,7 @@ def joined(segments: Sequence[Segment], rows: int) -> pa.BinaryArray:
 
 def _table_of(run: Sequence[Fixed], rows: int) -> pa.BinaryArray:
     width = sum(each.width for each in run)
-    template = b"".join(
-        each.constant if each.table is None else bytes(each.width) for each in run
-    )
+    template = b"".join(each.constant if each.table is None else bytes(each.width) for each in run)
     table = np.empty((rows, width), np.uint8)
     table[:] = np.frombuffer(template, np.uint8)
     start = 0

@@ -172,10 +172,10 @@ class CsvScanner:
             if closed is None:
                 if not final:
                     return -1
-                raise ScanError(f'extraneous {self._quote} in field', len(text))
-            raise ScanError(f'extraneous {self._quote} in field', closed.end() - 1)
+                raise ScanError(f"extraneous {self._quote} in field", len(text))
+            raise ScanError(f"extraneous {self._quote} in field", closed.end() - 1)
         where = text.index(self._quote, position)
-        raise ScanError(f'bare {self._quote} in non-quoted-field', where)
+        raise ScanError(f"bare {self._quote} in non-quoted-field", where)
 
     def _bad_record(self, text: str, start: int, error: ScanError, final: bool) -> int:
         line = self.line + text.count("\n", start, error.where)
@@ -212,9 +212,7 @@ class TsvScanner:
         if len(self._tail) > MAX_RECORD_CHARACTERS:
             raise TransferFailedError(f"read error on entry #{self.records + 1}: line too long")
         self.records += len(lines)
-        return [
-            line.rstrip(b"\r").decode("utf-8", "surrogateescape").split("\t") for line in lines
-        ]
+        return [line.rstrip(b"\r").decode("utf-8", "surrogateescape").split("\t") for line in lines]
 
     def rest(self) -> bytes:
         """Return what was fed and not read, and forget it."""
@@ -232,6 +230,7 @@ class TsvScanner:
 
 def csv_text(row: Sequence[str]) -> str:
     """Return a row as a line of CSV, quoted where that is needed."""
+
     def cell(text: str) -> str:
         needs = any(c in text for c in ',"\r\n') or text[:1] in {" ", "\t"} or text == "\\."
         return '"' + text.replace('"', '""') + '"' if needs else text

@@ -1,0 +1,123 @@
+"""Opens what is read: files and standard input, packed or not, and counts the bytes of it."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import IO, Any, Final
+
+from seawall.transfer.failures import TransferFailedError
+
+BOM: Final = b"\xef\xbb\xbf"
+FIRST_CHUNK_BYTES: Final = 64 * 1024
+CHUNK_BYTES: Final = 2 * 1024 * 1024
+GZIP, ZSTD, XZ, BZIP2 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"BZh"
+
+
+class _Counting(io.RawIOBase):
+    """A file that knows how many bytes were read of it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.bytes_read = 0
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        # One read, however short: a pipe is passed on as it comes.
+        data = os.read(self._file.fileno(), len(buffer))
+        buffer[: len(data)] = data
+        self.bytes_read += len(data)
+        return len(data)
+
+
+class Source:
+    """All input of one run, one file after the other.
+
+    Args:
+        files: Paths; none for standard input.
+    """
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self.files = tuple(files)
+        self._done = 0
+        self._current: _Counting | None = None
+        self.size: int | None = 0
+        for path in self.files:
+            self._check(path)
+        if not self.files:
+            self.size = None
+
+    def _check(self, path: str) -> None:
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123  paths are text here
+                size = os.fstat(file.fileno()).st_size
+                regular = os.path.isfile(path)  # noqa: PTH113
+                if os.path.isdir(path):  # noqa: PTH112
+                    raise IsADirectoryError(21, "is a directory")
+        except OSError as error:
+            raise open_failure(path, error) from None
+        if regular and self.size is not None:
+            self.size += size
+        else:
+            self.size = None
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes taken so far, before they were unpacked."""
+        return self._done + (self._current.bytes_read if self._current else 0)
+
+    def inputs(self) -> Iterator[Iterator[bytes]]:
+        """Yield the chunks of each file; each has to be read before the next is asked for."""
+        if not self.files:
+            yield self._chunks(sys.stdin.buffer)
+        for path in self.files:
+            with open(path, "rb") as file:  # noqa: PTH123
+                yield self._chunks(file)
+
+    def _chunks(self, file: IO[bytes]) -> Iterator[bytes]:
+        self._current = _Counting(file)
+        buffered = io.BufferedReader(self._current, FIRST_CHUNK_BYTES)
+        try:
+            stream = _unpacked(buffered)
+            first = stream.read(FIRST_CHUNK_BYTES)
+            yield first.removeprefix(BOM)
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk
+        except (EOFError, lzma.LZMAError, gzip.BadGzipFile, OSError) as error:
+            name = getattr(file, "name", "standard input")
+            raise TransferFailedError(f"reading {name}: {_reason(error)}") from None
+        self._done += self._current.bytes_read
+        self._current = None
+
+
+def _unpacked(file: io.BufferedReader) -> Any:
+    start = file.peek(6)[:6]
+    if start.startswith(GZIP):
+        return gzip.GzipFile(fileobj=file)
+    if start.startswith(XZ):
+        return lzma.LZMAFile(file)
+    if start.startswith(BZIP2):
+        return bz2.BZ2File(file)
+    if start.startswith(ZSTD):
+        import pyarrow  # noqa: PLC0415  it has zstd; most input needs none
+
+        return pyarrow.CompressedInputStream(file, "zstd")
+    return file
+
+
+def _reason(error: BaseException) -> str:
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def open_failure(path: str, error: OSError) -> TransferFailedError:
+    """Return the failure to open a file."""
+    return TransferFailedError(
+        f"open {path}: {_reason(error)}", hint="is the name right, and may you read it?"
+    )
