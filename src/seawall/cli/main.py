@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, str]] = {
     "device": "Add, list, show, bundle, disable and revoke devices.",
     "readings": "Show stored readings.",
     "import": "Import JSON, CSV or TSV into MongoDB, with mongoimport's command line.",
+    "export": "Export documents from MongoDB, with mongoexport's command line; or readings.",
     "refusals": "Show what was refused, and why.",
     "payload": "Sign and verify payloads.",
     "ca": "Show the certificate authority.",

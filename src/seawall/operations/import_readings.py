@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+from seawall.devices.lifecycle import NewDevice
 from seawall.errors import KeyAccessError, NotFoundError, StoreError
 from seawall.model.device import Device
 from seawall.model.history import ReadingQuery
@@ -16,7 +16,6 @@ from seawall.model.reading import Batch, Reading
 from seawall.operations.add_device import add_device
 from seawall.operations.disable_device import disable_device
 from seawall.operations.installation import Installation
-from seawall.devices.lifecycle import NewDevice
 from seawall.transfer.failures import TransferFailedError
 from seawall.transfer.readings.identity import numbered
 from seawall.transfer.readings.mapping import NewReading, RefusedRow, Row, Wanted, understand
@@ -75,7 +74,7 @@ class ReadingsOrder:
     Args:
         wanted: What is known of the table.
         add_devices: Register devices of `--device-field` that are not there, and the one
-            of `--device` even if another has nearly its name.
+            of `--device` even if the name of another differs in punctuation alone.
         dry_run: Look, and write nothing.
     """
 
@@ -108,7 +107,7 @@ def import_readings(
 
     Raises:
         UsageError: A column, format, zone, unit or name does not fit.
-        NotFoundError: The device is not there, and another has nearly its name.
+        NotFoundError: The device is not there, but one whose name differs in punctuation.
         NothingMeasuredError: No column holds numbers.
         TransferFailedError: The input cannot be read further; all rows before are in.
         StoreError: The store failed; the batches before are in.
@@ -180,13 +179,13 @@ class _Run:
         store = self._installation.store
         if name is None or self._order.add_devices or store.device(name) is not None:
             return
-        names = [device.device_id for device in store.devices()]
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
-        if near:
+        plain = _plain(name)
+        near = (each.device_id for each in store.devices() if _plain(each.device_id) == plain)
+        if other := next(near, None):
             raise NotFoundError(
-                f"there is no device {name}, but there is {near[0]}",
+                f"there is no device {name}, but there is {other}",
                 reference="device-not-found",
-                hint=f"did you mean {near[0]}? If not: --add-device",
+                hint=f"did you mean {other}? If not: --add-device",
             )
         self._devices[name] = False
 
@@ -259,6 +258,11 @@ class _Run:
             self._installation.event("readings-imported", name, readings=str(count))
             for name, count in self._counts.items()
         )
+
+
+def _plain(name: str) -> str:
+    """Return a name without what slips change: case and punctuation."""
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def add_source(installation: Installation, name: str) -> Device:

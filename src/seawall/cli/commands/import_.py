@@ -15,6 +15,7 @@ import click
 
 from seawall.cli.flags import Line
 from seawall.cli.import_flags import GRAMMAR, import_options, read_line
+from seawall.cli.readings_flags import IMPORT_READINGS_FLAGS, asks_for_readings
 from seawall.cli.tool_log import ToolLog, help_text
 from seawall.cli.tool_secrets import apply_config, ask_passwords, password_warnings
 from seawall.errors import SeawallError
@@ -30,9 +31,11 @@ Import data from an Extended JSON, CSV or TSV file into MongoDB. The command lin
 mongoimport. If no file is given, standard input is read.
 
 Connection strings must begin with mongodb:// or mongodb+srv://.
+With --as-readings: import measurements into Seawall's own store.
 
-Example:
+Examples:
   seawall import -d blog -c posts --file posts.json
+  seawall import --type csv --headerline --file temps.csv --as-readings --device attic --dry-run
 """
 
 
@@ -84,6 +87,10 @@ def _prepared(line: Line, log: ToolLog) -> int:
     from seawall.transfer.validation import validated  # noqa: PLC0415
 
     asked = import_options(line)
+    if asks_for_readings(line, "as-readings", IMPORT_READINGS_FLAGS):
+        from seawall.cli.readings_import import run_readings_import  # noqa: PLC0415
+
+        return run_readings_import(line, asked, log)
     address = address_of(asked.connection, asked.tls, asked.auth, asked.database)
     concern = concern_of(asked.ingest.write_concern, address.concern)
     if line.take("help", False):
