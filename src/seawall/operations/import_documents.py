@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from seawall.errors import SeawallError
 from seawall.transfer import options
@@ -19,6 +20,9 @@ from seawall.transfer.progress import Progress
 from seawall.transfer.server_uri import ServerAddress
 from seawall.transfer.sources import Source
 from seawall.transfer.wire import Client
+
+
+SWITCH_INTERVAL_S: Final = 0.0005
 
 
 @dataclass(frozen=True)
@@ -151,8 +155,10 @@ def _run(
 def _pump(first: Any, documents: Documents, inputs: Any, inserter: Inserter) -> None:
     """Move blocks until the input ends; whatever was read before an error is written."""
     # Millions of short-lived objects without cycles: the collector would only cost time.
-    collects = gc.isenabled()
+    collects, interval_s = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    # The thread that sends needs the interpreter for microseconds, often; it must not wait.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         blocks = first
         while True:
@@ -173,5 +179,6 @@ def _pump(first: Any, documents: Documents, inputs: Any, inserter: Inserter) -> 
         inserter.abandon()
         raise
     finally:
+        sys.setswitchinterval(interval_s)
         if collects:
             gc.enable()

@@ -25,6 +25,7 @@ from seawall.transfer.readers.delimited import WHITE_CHARACTERS
 from seawall.transfer.segments import Array, Segment, constant, numbers
 
 ID: Final = "_id"
+BOM: Final = b"\xef\xbb\xbf"
 LINE: Final = ord("\n")
 ASCII_WHITE: Final = np.isin(np.arange(256), np.frombuffer(b"\t\v\f\r ", np.uint8))
 MAYBE_WHITE: Final = ASCII_WHITE | (np.arange(256) >= 0x80)
@@ -115,6 +116,10 @@ class ColumnarConverter:
             piece = piece.replace(b"\r\n", b"\n")
         if b"\r" in piece or b"\0" in piece or not piece.strip(b"\n"):
             raise IrregularError
+        if piece.startswith(BOM):  # Arrow drops it, and only the input as a whole may begin so
+            raise IrregularError
+        if not self._trims and (piece[:1] == b"\n" or b"\n\n" in piece):
+            raise IrregularError  # an empty line of TSV is a row of one cell
         has_quotes = bool(self._quote) and self._quote in piece
         if has_quotes:
             self._check_quotes(np.frombuffer(piece, np.uint8))
@@ -222,9 +227,9 @@ def _numeric(kind: str, header: Header, values: pa.StringArray) -> list[Segment]
     if kind == columns.DOUBLE:
         if not ((kinds == inference.IS_FLOAT) | (kinds == inference.IS_INTEGER)).all():
             return None
-        floats = inference._floats(values)
+        floats = inference.floats_of(values)
         return None if floats is None else inference.doubles(header, floats)
-    integers = inference._integers(values) if (kinds == inference.IS_INTEGER).all() else None
+    integers = inference.integers_of(values) if (kinds == inference.IS_INTEGER).all() else None
     if integers is None:
         return None
     if kind == columns.INT64:

@@ -173,7 +173,9 @@ def tree_of(names: Sequence[str], *, array_indexes: bool = False) -> Branch:
     root = Branch()
     for index, name in enumerate(names):
         check_name(name)
-        if name in names[:index]:
+        if name in names[:index] and not isinstance(
+            path_of(name, array_indexes=array_indexes)[-1], int
+        ):
             raise NameError_(f"fields cannot be identical: `{name}` and `{name}`")
         _plant(root, names, index, array_indexes)
     return root

@@ -128,19 +128,16 @@ class Documents:
 
     def _header(self, scanner: Any, chunks: Iterator[bytes]) -> tuple[list[Column], list[Row]]:
         rows: list[Row] = []
-        pending = b""
+        scanner.headers = 1
         final = False
         while not rows and not final:
             chunk = next(chunks, None)
             final = chunk is None
-            # Only the header is cut from the first chunk here; the rest stays with the scanner.
             rows = scanner.feed(chunk or b"", final=final)
             if failure := scanner.failed(header=True) if not rows else None:
                 raise failure
-        del pending
         if not rows:
             raise TransferFailedError("EOF", hint="the input is empty: there is no header line")
-        scanner.records -= 1
         return _columns(rows[0], self._asked), rows[1:]
 
     def _json(self, chunks: Iterator[bytes]) -> Iterator[Block]:

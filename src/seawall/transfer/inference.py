@@ -52,7 +52,7 @@ Part = tuple[Array, int | Array, pa.BinaryArray]
 """Rows, their type byte (or one each), and their values."""
 
 
-def _floats(values: pa.StringArray) -> Array | None:
+def floats_of(values: pa.StringArray) -> Array | None:
     try:
         parsed = pc.cast(values, pa.float64())
     except pa.ArrowInvalid:
@@ -61,7 +61,7 @@ def _floats(values: pa.StringArray) -> Array | None:
     return numbers_ if np.isfinite(numbers_).all() else None
 
 
-def _integers(values: pa.StringArray) -> Array | None:
+def integers_of(values: pa.StringArray) -> Array | None:
     try:
         return pc.cast(values, pa.int64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
@@ -121,7 +121,7 @@ def inferred(header: Callable[[int], bytes], values: pa.StringArray) -> list[Seg
     parts: list[Part] = []
     for kind in present:
         rows = np.flatnonzero(kinds == kind)
-        parts += _parts(
+        parts += parts_of(
             rows, values if len(rows) == len(values) else values.take(pa.array(rows)), int(kind)
         )
     return merged(header, parts, len(values))
@@ -134,10 +134,10 @@ def _whole(
     if kind == IS_STRING:
         return strings(header, values)
     if kind == IS_FLOAT:
-        floats = _floats(values)
+        floats = floats_of(values)
         return None if floats is None else doubles(header, floats)
     if kind == IS_INTEGER:
-        integers = _integers(values)
+        integers = integers_of(values)
         if integers is not None and fits_int32(integers).all():
             return [constant(header(cells.INT32)), numbers(integers.astype("<i4"))]
     return None
@@ -165,12 +165,12 @@ def doubles(header: Callable[[int], bytes], values: Array) -> list[Segment]:
     return [constant(header(cells.DOUBLE)), numbers(values.astype("<f8", copy=False))]
 
 
-def _parts(rows: Array, values: pa.StringArray, kind: int) -> list[Part]:
+def parts_of(rows: Array, values: pa.StringArray, kind: int) -> list[Part]:
     if kind == IS_STRING:
         _, *segments = strings(lambda _: b"", values)
         return [(rows, cells.STRING, joined(segments, len(rows)))]
     if kind == IS_INTEGER:
-        integers = _integers(values)
+        integers = integers_of(values)
         if integers is not None:
             small = fits_int32(integers)
             return [
@@ -178,7 +178,7 @@ def _parts(rows: Array, values: pa.StringArray, kind: int) -> list[Part]:
                 *_numbers(rows[~small], cells.INT64, integers[~small].astype("<i8")),
             ]
     if kind == IS_FLOAT:
-        floats = _floats(values)
+        floats = floats_of(values)
         if floats is not None:
             return _numbers(rows, cells.DOUBLE, floats.astype("<f8"))
     return [_one_by_one(rows, values, cells.infer)]

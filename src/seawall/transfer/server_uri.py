@@ -225,6 +225,10 @@ def _conflicts(
     names: list[str],
 ) -> Iterator[OptionError]:
     if not connection.uri:
+        # A host with a port of its own, and another port: the original compares these too.
+        own = {each.rpartition(":")[2] for each in names if _has_port(each)}
+        if connection.port and own - {connection.port}:
+            yield _differs("port", ",".join(names), connection.port, "port")
         return
     hosts = ",".join(found.hosts)
     if connection.host and not found.srv and {*names} != {*found.hosts}:

@@ -70,6 +70,7 @@ class CsvScanner:
         self, delimiter: str = ",", quote: str = '"', bad_row: BadRow | None = None
     ) -> None:
         self.records = 0
+        self.headers = 0
         self.line = 1
         self._bad_row = bad_row
         self._error: tuple[str, int] | None = None
@@ -182,7 +183,7 @@ class CsvScanner:
         column = error.where - (text.rfind("\n", 0, error.where) + 1)
         what = f"line {line}, column {column}: {error}"
         if self._bad_row is None:
-            self._error = (what, self.records + 1)
+            self._error = (what, self.records + 1 - self.headers)
             return -1
         end = text.find("\n", error.where if error.where < len(text) else start)
         if end < 0 and not final:
@@ -199,7 +200,7 @@ class TsvScanner:
     """
 
     def __init__(self) -> None:
-        self.records = 0
+        self.records = self.headers = 0
         self._tail = b""
 
     def feed(self, data: bytes, *, final: bool) -> list[Row]:

@@ -6,6 +6,7 @@ C scanner, and the exact parser for what both leave (`json_fast`, `json_exact`).
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -27,6 +28,9 @@ from seawall.transfer.readers.json_legacy import LegacyParser
 MAX_MISSES: Final = 3
 """Pieces that are not one object a line, until that is no longer tried."""
 BAD_ARRAY: Final = "bad JSON array format - found"
+
+FAST_FROM_BYTES: Final = 256 * 1024
+"""Less input than this in all does not pay for loading Arrow."""
 
 BadDocument = Callable[[bytes, str], None]
 
@@ -53,7 +57,9 @@ class JsonReader:
         self._array = array
         self._legacy = legacy
         self._bad_document = bad_document
-        self._misses = 0
+        self._misses = self._shapeless = 0
+        self._seen = 0
+        self._columns: Any = None
         self._cut = 0
         self._pending = b""
         self._opened = self._closed = self._needs_comma = False
@@ -83,7 +89,7 @@ class JsonReader:
         if not piece or (self._legacy and json_fast.may_have_wrappers(piece)):
             return
         try:
-            block = json_fast.documents_of_lines(piece, self._ids)
+            block = self._by_columns(piece) or json_fast.documents_of_lines(piece, self._ids)
         except IrregularError:
             self._misses += 1
             return
@@ -92,6 +98,21 @@ class JsonReader:
         self._pending = self._pending[end:]
         if len(block):
             yield block
+
+    def _by_columns(self, piece: bytes) -> Block | None:
+        """Return the documents of lines of one shape, None if they are not."""
+        self._seen += len(piece)
+        if self._shapeless >= MAX_MISSES or self._seen < FAST_FROM_BYTES:
+            return None
+        if self._columns is None:
+            self._columns = _load_columns(self._ids)
+        try:
+            block: Block = self._columns.convert(piece)
+        except IrregularError:
+            self._shapeless += 1
+            return None
+        self._shapeless = 0
+        return block
 
     # Objects anywhere
 
@@ -244,6 +265,19 @@ class JsonReader:
         return TransferFailedError(
             f"error reading separator after document #{self._cut + 1}: {BAD_ARRAY} {what}"
         )
+
+
+def _load_columns(ids: ObjectIds | None) -> Any:
+    try:
+        # Arrow takes longer to load than a small file to import, and not every machine has it.
+        return importlib.import_module("seawall.transfer.json_columns").JsonColumns(ids)
+    except ImportError:  # pragma: no cover  a platform without pyarrow
+        return _NoColumns()
+
+
+class _NoColumns:
+    def convert(self, _: bytes) -> Block:
+        raise IrregularError
 
 
 def _width(text: str | None, start: int, end: int) -> int:

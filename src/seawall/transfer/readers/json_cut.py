@@ -19,7 +19,8 @@ _PARTIAL: Final = re.compile(
     rb"""(?:"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+\\?|'(?:[^'\\\x00-\x1f]++|\\[^\x00-\x1f])*+\\?|/(?:[^/\\\n]++|\\.)*+\\?)\Z"""
 )
 _WORD: Final = re.compile(rb"""[^\s,\[\]{}()"'/:]++""")
-_STARTS: Final = re.compile(rb"""["'{\[/+\-.0-9A-Za-z_$]""")
+_STARTS: Final = re.compile(rb"""["'{\[/+\-.0-9tfnuNIODTBRM]""")
+"""Letters begin the words and constructors of the shell."""
 MAX_DOCUMENT_BYTES: Final = 48_000_000
 
 
