@@ -123,7 +123,7 @@ def _progress(
 
 
 def _show(result: ImportedReadings) -> None:
-    names = list(dict.fromkeys(name for each in result.first_new for name in each.metrics))
+    names = list(dict.fromkeys(name for each in result.first_readings for name in each.metrics))
     print_table(
         ["time", "device", *names],
         [
@@ -132,7 +132,7 @@ def _show(result: ImportedReadings) -> None:
                 each.device_id,
                 *(str(each.metrics.get(name, "")) for name in names),
             )
-            for each in result.first_new
+            for each in result.first_readings
         ],
         empty="No row becomes a reading.",
     )

@@ -9,6 +9,7 @@ from seawall.model.history import ReadingQuery
 from seawall.model.reading import Reading
 from seawall.operations.list_readings import list_readings
 from seawall.store.contract import Store
+from seawall.store.series import metrics_of
 from seawall.transfer.readings.writing import ReadingsCsv, ReadingsJson, Write
 
 
@@ -75,7 +76,7 @@ def export_readings(
 def _all_metrics(readings: Iterator[Reading]) -> list[str]:
     names: dict[str, None] = {}
     for reading in readings:
-        names |= dict.fromkeys(reading.metrics)
+        names |= dict.fromkeys(metrics_of(reading.body))
     return list(names)
 
 
@@ -84,4 +85,4 @@ def _having(readings: Iterator[Reading], metrics: Sequence[str] | None) -> Itera
     if metrics is None:
         return readings
     wanted = frozenset(metrics)
-    return (each for each in readings if not wanted.isdisjoint(each.metrics))
+    return (each for each in readings if not wanted.isdisjoint(metrics_of(each.body)))

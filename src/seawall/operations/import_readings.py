@@ -41,7 +41,7 @@ class ImportedReadings:
         empty: Rows in which nothing was measured.
         refused: Rows that cannot be readings.
         first_refused: The first of them.
-        first_new: What the first rows became.
+        first_readings: What the first rows say, new or known.
         added: Devices that were registered.
         repeated_hours: Rows in an hour that clocks showed twice.
     """
@@ -53,7 +53,7 @@ class ImportedReadings:
     empty: int = 0
     refused: int = 0
     first_refused: list[RefusedRow] = field(default_factory=list)
-    first_new: list[NewReading] = field(default_factory=list)
+    first_readings: list[NewReading] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     repeated_hours: int = 0
 
@@ -211,7 +211,7 @@ class _Run:
             of_device.setdefault(each.device_id, []).append(each)
         for name in of_device:
             self._add(name)
-        self._result.first_new += batch[: SHOWN_ROWS - len(self._result.first_new)]
+        self._result.first_readings += batch[: SHOWN_ROWS - len(self._result.first_readings)]
         written = self._append(of_device)
         self._result.new += written
         self._result.known += len(batch) - written

@@ -15,6 +15,7 @@ import msgspec
 
 from seawall.errors import ConflictError
 from seawall.model.reading import Reading
+from seawall.store.series import metrics_of
 from seawall.transfer.readings.mapping import NewReading
 
 IMPORT_BOOT: Final = 0
@@ -50,7 +51,7 @@ def numbered(
     known: dict[int, list[Mapping[str, float]]] = {}
     used: dict[int, int] = {}
     for each in stored:
-        known.setdefault(each.ts_ms, []).append(each.metrics)
+        known.setdefault(each.ts_ms, []).append(metrics_of(each.body))
         if is_imported(each):
             used[each.ts_ms] = max(used.get(each.ts_ms, 0), each.seq % PER_MILLISECOND + 1)
     found = []

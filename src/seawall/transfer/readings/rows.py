@@ -17,8 +17,10 @@ from seawall.transfer.readers.json import JsonReader
 from seawall.transfer.readings.mapping import Row
 from seawall.transfer.readings.units import Cell
 
+FEW_LINES: Final = 32
+"""A quote that is open for more lines than this has them read together,"""
 MOST_LINES: Final = 1 << 16
-"""So many lines at most are taken together while a quote does not close."""
+"""up to so many."""
 _JSON_DATES: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
     tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
@@ -130,9 +132,9 @@ def _placed(scanner: RowScanner, chunks: Iterable[bytes]) -> Iterator[tuple[int,
     """Yield records, each with the number of its first line.
 
     A scanner does not tell lines, so it is fed line by line; while a quote is
-    open, by more and more of them, as it begins anew each time.
+    open for long, by more and more of them, as it begins anew each time.
     """
-    line, fed, together = 1, 0, 1
+    line, fed, together, unfinished = 1, 0, 1, 0
     waiting: list[bytes] = []
     for piece in chain(_lines(chunks), (None,)):
         waiting += [] if piece is None else [piece]
@@ -148,7 +150,8 @@ def _placed(scanner: RowScanner, chunks: Iterable[bytes]) -> Iterator[tuple[int,
         is_blank = not b"".join(waiting).strip(b"\r\n")
         if together == 1 and (rows or (is_blank and line == fed)):
             line = fed + 1
-        together = 1 if rows or is_blank else min(2 * together, MOST_LINES)
+        unfinished = 0 if rows or line == fed + 1 else unfinished + len(waiting)
+        together = 1 if unfinished < FEW_LINES else min(2 * together, MOST_LINES)
         waiting = []
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from seawall.model.reading import Reading
+from seawall.store.series import metrics_of
 from seawall.transfer.export.spelling import iso_milliseconds
 from seawall.transfer.export.writing import csv_cell
 
@@ -37,7 +38,7 @@ class ReadingsCsv:
 
     def reading(self, reading: Reading) -> None:
         """Write one row; a metric that it does not have leaves its cell empty."""
-        known = reading.metrics
+        known = metrics_of(reading.body)
         values = [repr(known[name]) if name in known else "" for name in self._metrics]
         cells = [iso_milliseconds(reading.ts_ms), csv_cell(reading.device_id), *values]
         self._write(",".join(cells).encode() + b"\n")
@@ -66,7 +67,7 @@ class ReadingsJson:
 
     def reading(self, reading: Reading) -> None:
         """Write one object."""
-        known = reading.metrics
+        known = metrics_of(reading.body)
         if self._metrics is not None:
             known = {name: known[name] for name in self._metrics if name in known}
         facts = {TIME: iso_milliseconds(reading.ts_ms), DEVICE: reading.device_id, **known}
