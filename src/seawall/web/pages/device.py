@@ -35,6 +35,7 @@ def device_page(request: Request, context: Context, device_id: str) -> Response:
     store = context.services.store
     metrics = store.metrics(device_id)
     readings = list(store.readings(ReadingQuery(device_id, last=SHOWN_READINGS)))
+    first = next(iter(store.readings(ReadingQuery(device_id))), None)
     found = store.refusals(device_id=device_id, last=SHOWN_REFUSALS)
     refusals = [refusal_view(*entry) for entry in reversed(found)]
     return context.pages.render(
@@ -44,6 +45,8 @@ def device_page(request: Request, context: Context, device_id: str) -> Response:
         metrics=metrics,
         metric=primary_metric(metrics),
         ranges=RANGES,
+        # Old readings may lie before every range that ends now.
+        all_ms=(first.ts_ms, readings[-1].ts_ms + 1) if first and readings else None,
         readings=list(reversed(readings)),
         refusals=refusals,
         newest_refusal=refusals[0].id if refusals else 0,
