@@ -1,6 +1,10 @@
 # Starts the agent. Stays small: the guard that picks a slot (see README.md) takes this place.
+import os
 import sys
+
+if len(sys.argv) > 1:
+    os.chdir(sys.argv[1])
 
 from seawall_agent.app import main
 
-sys.exit(main(sys.argv))
+sys.exit(main())

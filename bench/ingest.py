@@ -10,9 +10,12 @@ plain TCP and TLS:
 - ``paho``: the peer: a paho-mqtt callback that counts, and does nothing else.
 
 Every message is verified, judged and committed (SQLite, synchronous=FULL). What
-is measured has a core of its own; load and Mosquitto run on another. The three
-behind Mosquitto drain a session that was filled before, so they are the limit
-themselves. ``per_core`` is messages a second of CPU time of the measured process.
+is measured has a core of its own; load and Mosquitto share another. All is
+published as fast as Mosquitto, or the endpoint's PUBACKs, allow.
+
+``per_core`` is messages for each second of CPU time of the measured process: it does
+not depend on what else the machine does. ``per_second`` is by the clock, and counts
+only on a quiet machine; behind Mosquitto it cannot pass what Mosquitto forwards.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -40,7 +44,6 @@ from seawall.pki.secrets import derive_device_key
 
 CONTENDERS = ("builtin", "behind-mosquitto", "mosquitto_sub", "paho")
 TARGETS = {"builtin": 3.5, "behind-mosquitto": 2.5}
-INGEST_FILTERS = [f"devices/+/{name}" for name in ("events", "readings", "replies", "status")]
 
 
 class Bench:
@@ -136,12 +139,12 @@ class Bench:
             self.mosquitto.terminate()
             self.mosquitto.wait()
 
-    def fill(self, client_id: str, topics: list[str], *, online: bool) -> None:
-        """Leave a session behind that holds every message."""
-        load.register(self.ports[False], client_id, topics)
-        if online:
-            load.preload(self.ports[False], self.statuses, self.devices)
-        load.preload(self.ports[False], self.data, self.total)
+    def publish(self) -> threading.Thread:
+        """Publish everything into Mosquitto, on a thread."""
+        port, data, total = self.ports[False], self.data, self.total
+        thread = threading.Thread(target=load.publish_all, args=(port, data, total))
+        thread.start()
+        return thread
 
     # -- contenders
 
@@ -167,36 +170,50 @@ class Bench:
         return {**result, "load_cpu_s": load_result["load_cpu_s"]}
 
     def _behind(self, tls: bool) -> dict[str, float]:
-        self.fill("@ingest", INGEST_FILTERS, online=True)
         with child("behind", self.facts(tls=tls, port=self.ports[tls])) as ingest:
-            return answer(ingest)
+            answer(ingest)
+            load.publish_all(self.ports[False], self.statuses, self.devices)
+            result = self._loaded(ingest)
+        load.forget(self.ports[False], "@ingest")
+        return result
 
     def _paho(self, tls: bool) -> dict[str, float]:
-        self.fill("bench-paho", ["devices/+/readings"], online=False)
         facts = self.facts(tls=tls, port=self.ports[tls], client_id="bench-paho")
         with child("paho", facts) as process:
-            return answer(process)
+            answer(process)
+            result = self._loaded(process)
+        load.forget(self.ports[False], "bench-paho")
+        return result
+
+    def _loaded(self, process: subprocess.Popen[str]) -> dict[str, float]:
+        thread = self.publish()
+        result = answer(process)
+        thread.join()
+        return result
 
     def _mosquitto_sub(self, tls: bool) -> dict[str, float]:
-        self.fill("bench-sub", ["devices/+/readings"], online=False)
         command = [find("mosquitto_sub"), "-h", "localhost", "-p", str(self.ports[tls])]
-        command += ["-c", "-i", "bench-sub", "-q", "1", "-t", "devices/+/readings"]
+        command += ["-i", "bench-sub", "-q", "1", "-t", "devices/+/readings"]
         command += ["-C", str(self.total)]
         if tls:
             certificate, key = self.keystore.service_paths()
             command += ["--cafile", str(self.keystore.root_path)]
             command += ["--cert", str(certificate), "--key", str(key)]
-        began = time.monotonic()
         process = subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
             preexec_fn=lambda: os.sched_setaffinity(0, {self.core}),  # noqa: PLW1509
         )
+        time.sleep(0.5)  # it does not say when it is subscribed
+        began = time.monotonic()
+        thread = self.publish()
         _, status, used = os.wait4(process.pid, 0)
+        wall_s = time.monotonic() - began
+        thread.join()
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(f"mosquitto_sub ended with {process.returncode}")
-        return {"wall_s": time.monotonic() - began, "cpu_s": used.ru_utime + used.ru_stime}
+        return {"wall_s": wall_s, "cpu_s": used.ru_utime + used.ru_stime}
 
 
 class child:  # noqa: N801  used as a function: `with child(...)`
@@ -295,7 +312,7 @@ def parse_options() -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="facts on standard output")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--messages", type=int, default=100_000, help="a round and contender")
+    parser.add_argument("--messages", type=int, default=200_000, help="a round and contender")
     parser.add_argument("--devices", type=int, default=100)
     parser.add_argument("--window", type=int, default=20, help="unacknowledged, a device")
     parser.add_argument("--only", choices=CONTENDERS, action="append")

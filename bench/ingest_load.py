@@ -46,9 +46,9 @@ def publish(topic: bytes, payload: bytes, packet_id: int) -> bytes:
     return packet(0x32, topic + packet_id.to_bytes(2, "big") + payload)
 
 
-def connect(client_id: str, *, clean: bool = True) -> bytes:
+def connect(client_id: str) -> bytes:
     """A CONNECT of MQTT 3.1.1, keep-alive 60 s."""
-    return packet(0x10, text("MQTT") + bytes([4, 2 if clean else 0, 0, 60]) + text(client_id))
+    return packet(0x10, text("MQTT") + bytes([4, 2, 0, 60]) + text(client_id))
 
 
 def device_stream(device_id: str, key: bytes, count: int) -> list[bytes]:
@@ -92,23 +92,18 @@ def receive(sock: socket.socket, count: int) -> bytes:
     return data
 
 
-def register(port: int, client_id: str, topics: Sequence[str]) -> None:
-    """Leave a persistent session with subscriptions of QoS 1 behind, and nothing in it."""
-    for clean in (True, False):
-        with socket.create_connection(("127.0.0.1", port)) as sock:
-            sock.sendall(connect(client_id, clean=clean))
-            receive(sock, 4)
-            if not clean:
-                filters = b"".join(text(topic) + b"\1" for topic in topics)
-                sock.sendall(packet(0x82, b"\0\1" + filters))
-                receive(sock, 4 + len(topics))
-            sock.sendall(b"\xe0\0")
+def forget(port: int, client_id: str) -> None:
+    """End a persistent session, so that nothing is queued for it any more."""
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.sendall(connect(client_id))
+        receive(sock, 4)
+        sock.sendall(b"\xe0\0")
 
 
-def preload(port: int, data: bytes, count: int) -> None:
+def publish_all(port: int, data: bytes, count: int) -> None:
     """Publish into a broker, and return when it has acknowledged everything."""
     with socket.create_connection(("127.0.0.1", port)) as sock:
-        sock.sendall(connect(f"preload-{os.urandom(4).hex()}"))
+        sock.sendall(connect(f"publish_all-{os.urandom(4).hex()}"))
         receive(sock, 4)
         sock.setblocking(False)
         view, missing = memoryview(data), count * PUBACK_BYTES

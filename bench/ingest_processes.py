@@ -24,6 +24,7 @@ from seawall.broker.drivers.builtin import BuiltinBroker
 from seawall.broker.drivers.builtin.identity import Peer
 from seawall.broker.drivers.builtin.transport import WANT_READ, WANT_WRITE
 from seawall.broker.policy import AccessPolicy, policy_of
+from seawall.daemon.memory import calm_collector
 from seawall.ingest.link import BrokerAddress
 from seawall.ingest.service import Ingest
 from seawall.ingest.subscriber import Subscriber
@@ -61,27 +62,29 @@ def devices(count: int, serials: dict[str, str]) -> list[Device]:
 
 
 class Meter:
-    """Counts time and CPU from the first message to the last one stored."""
+    """Counts time and CPU from the first reading to the last one stored."""
 
     def __init__(self, ingest: Ingest, total: int) -> None:
         self._ingest = ingest
         self._total = total
         self._wall = self._cpu = 0.0
+        self._submit = ingest.submit
+        ingest.submit = self._first  # type: ignore[method-assign]
 
-    def begin(self) -> None:
-        self._wall, self._cpu = time.monotonic(), time.process_time()
-
-    async def first(self) -> None:
-        while not self._ingest.counters.received:
-            await asyncio.sleep(POLL_S)  # noqa: ASYNC110
-        self.begin()
+    def _first(self, messages: Any, settled: Any) -> None:
+        if messages[-1].topic.endswith("/readings"):
+            self._wall, self._cpu = time.monotonic(), time.process_time()
+            self._ingest.submit = self._submit  # type: ignore[method-assign]
+        self._submit(messages, settled)
 
     async def last(self) -> dict[str, Any]:
         counters = self._ingest.counters
-        while counters.stored < self._total:
-            await asyncio.sleep(POLL_S)  # noqa: ASYNC110
+        while True:
+            await asyncio.sleep(POLL_S)
             if counters.refused or counters.duplicates:
                 raise RuntimeError(f"not clean: {counters}")
+            if counters.stored >= self._total:
+                break
         return {
             "wall_s": time.monotonic() - self._wall,
             "cpu_s": time.process_time() - self._cpu,
@@ -137,6 +140,7 @@ async def builtin(facts: dict[str, Any], database: Path) -> None:
     """The builtin endpoint, ingest and store in one process, as `seawall up` runs them."""
     keystore = Keystore.open(Path(facts["pki"]))
     ingest = await started_ingest(facts, keystore, database)
+    meter = Meter(ingest, facts["total"])
     make = BuiltinBroker if facts["tls"] else PlainBroker
     broker = make(
         MqttSettings(host="127.0.0.1", port=0),
@@ -146,9 +150,8 @@ async def builtin(facts: dict[str, Any], database: Path) -> None:
     known = devices(facts["devices"], facts["serials"] if facts["tls"] else {})
     policy: AccessPolicy = policy_of(known, keystore.crl_pem())
     endpoint = await broker.start(policy)
-    meter = Meter(ingest, facts["total"])
+    calm_collector()
     say(port=endpoint.port)
-    await meter.first()
     result = await meter.last()
     await asyncio.sleep(0.2)  # the last PUBACKs
     say(**result)
@@ -180,12 +183,14 @@ async def behind(facts: dict[str, Any], database: Path) -> None:
         publish=publish,
         accepted=lambda readings: subscribers[0].resending.accepted(readings),  # noqa: PLW0108  not there yet
     )
+    meter = Meter(ingest, facts["total"])
     context = (lambda: service_client_context(keystore)) if facts["tls"] else None
     address = BrokerAddress("127.0.0.1", facts["port"], context, "localhost")
     subscribers.append(Subscriber(address, ingest))
-    meter = Meter(ingest, facts["total"])
-    meter.begin()
     task = asyncio.create_task(subscribers[0].run())
+    await subscribers[0].wait_connected()
+    calm_collector()
+    say(ready=True)
     result = await meter.last()
     say(**result)
     task.cancel()
@@ -201,15 +206,22 @@ def paho(facts: dict[str, Any]) -> None:
         client.tls_set_context(service_client_context(Keystore.open(Path(facts["pki"]))))
     left = facts["total"]
 
+    def on_subscribe(*_: Any) -> None:
+        say(ready=True)
+
     def on_message(client: Any, userdata: Any, message: Any) -> None:
         nonlocal left
         left -= 1
         if not left:
             client.disconnect()
 
+    client.on_subscribe = on_subscribe
     client.on_message = on_message
-    wall, cpu = time.monotonic(), time.process_time()
     client.connect("localhost", facts["port"])
+    client.subscribe("devices/+/readings", qos=1)
+    while left == facts["total"]:
+        client.loop(timeout=0.1)
+    wall, cpu = time.monotonic(), time.process_time()
     client.loop_forever()
     say(wall_s=time.monotonic() - wall, cpu_s=time.process_time() - cpu)
 

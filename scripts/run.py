@@ -94,7 +94,9 @@ def test(arguments: list[str]) -> int:
         if check([]) != 0:
             return 1
         workers = max(2, min(4, os.cpu_count() or 1))
-        arguments = ["-q", "-n", str(workers), "--dist", "loadgroup", "--durations", "10"]
+        # In the order of tests/conftest.py: the browser's tests have to be a worker's last.
+        sharing = ["-n", str(workers), "--dist", "loadgroup", "--no-loadscope-reorder"]
+        arguments = ["-q", *sharing, "--durations", "10"]
     os.chdir(ROOT)
     _exec([program("python"), "-m", "pytest", *arguments])
 

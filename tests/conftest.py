@@ -21,6 +21,13 @@ import pytest
 if TYPE_CHECKING:
     from seawall.testing.mongo_process import MongoProcess, TlsFiles
 
+# Before anything imports them: suites that live in the package, for drivers to come.
+pytest.register_assert_rewrite(
+    "seawall.testing.broker_contract",
+    "seawall.testing.command_contract",
+    "seawall.testing.store_contract",
+)
+
 T = TypeVar("T")
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
@@ -60,7 +67,12 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share real programs on one worker (`pytest -n N --dist loadgroup`)."""
+    """Keep tests that share real programs on one worker, and those of the browser last.
+
+    (`pytest -n N --dist loadgroup --no-loadscope-reorder`.) Playwright's loop stays
+    running in its thread until the session ends, and no other loop can run there then.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     for item in items:
         if item.get_closest_marker("xdist_group"):
             continue

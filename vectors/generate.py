@@ -107,9 +107,7 @@ def envelope_rows() -> list[Row]:
     return rows
 
 
-def _row(  # noqa: PLR0917  one line a row in the tables above
-    name: str, key: bytes, topic: str, body: bytes, wire: bytes, verdict: str
-) -> Row:
+def _row(name: str, key: bytes, topic: str, body: bytes, wire: bytes, verdict: str) -> Row:
     return {
         "name": name,
         "key": key.hex(),

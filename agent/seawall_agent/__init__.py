@@ -1,1 +1,35 @@
-"""The device agent of Seawall, for MicroPython."""
+"""The device agent of Seawall, for MicroPython.
+
+Memory decides the shape. What is needed all the time is imported: app, link,
+mqtt, outbox, signer, trust, sensors and one hardware module. What is needed now
+and then is read from flash by `load`, used and forgotten; so are constructors,
+which is why resident classes have none and start.py and dial.py fill them in.
+"""
+
+import gc
+import os
+import sys
+from asyncio import core  # all that we need; the package around it would take 600 bytes
+
+# The path of each module stays in memory: a short one is better.
+if __path__ == os.getcwd() + "/seawall_agent":
+    __path__ = "seawall_agent"
+del sys.modules["asyncio"]
+for _name in ("_promote_to_task", "_stopper", "current_task", "get_event_loop", "sleep"):
+    delattr(core, _name)
+core.Loop = None  # for exceptions of tasks that nobody awaits: ours raise none
+
+
+def load(name):
+    """Return a module of this package without keeping it: its code goes with its last user."""
+    gc.collect()  # it fits best when what went before is out of the way
+    full = "seawall_agent." + name
+    module = __import__(full, None, None, (name,))
+    del sys.modules[full]
+    del globals()[name]
+    return module
+
+
+def log(*words):
+    """Print a line."""
+    print("seawall:", *words)

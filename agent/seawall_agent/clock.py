@@ -1,66 +1,85 @@
 """What time it is, if anybody can know: the host's clock or NTP, above a floor that only rises."""
 
+import os
+import socket
 import time
+
 from micropython import const
 
+from . import core, load, log
+
 # Between the time this was written and 2100, as the server demands.
-_EARLIEST_S = const(1_767_225_600)
-_LATEST_S = const(4_102_444_800)
+_EARLIEST_MS = const(1_767_225_600_000)
+_LATEST_MS = const(4_102_444_800_000)
 
 
-class Clock:
-    """UTC.
+def take(agent, told_ms):
+    """Take what a server says, or (0) what the clock here says, for the time, if it can be.
 
-    Args:
-        floor_s: A time that is known to have passed, UTC seconds.
-        board: Its ``set_clock`` is called with a better time.
-        servers: NTP servers; none: the host's clock is trusted.
-
-    Attributes:
-        good: Whether the time is known.
+    Sets ``agent.ahead_ms``: what to add to ``time.time_ns()`` in milliseconds
+    for UTC; None while the time is not known. A board's clock is set, without
+    an answer at least to the floor, so that no certificate that has expired by
+    then is taken for valid.
     """
+    facts = agent.facts
+    ahead_ms = 946_684_800_000 if time.gmtime(0)[0] == 2000 else 0  # where some boards begin
+    here_ms = time.time_ns() // 1_000_000 + ahead_ms
+    utc_ms = told_ms or here_ms
+    floor_ms = max(facts[4] * 1000, _EARLIEST_MS)
+    if (told_ms or not agent.ntp) and floor_ms <= utc_ms < _LATEST_MS:
+        agent.ahead_ms = ahead_ms if agent.board else ahead_ms + utc_ms - here_ms
+        facts[4] = utc_ms // 1000
+    if agent.ahead_ms is None:
+        log("the time is not known")
+        utc_ms = max(floor_ms, here_ms)
+    if agent.board and agent.ntp:
+        agent.board.set_clock((utc_ms - ahead_ms) // 1000)
 
-    def __init__(self, floor_s, board, servers):
-        self.floor_s = max(floor_s, _EARLIEST_S)
-        self._board = board
-        self._servers = servers
-        # Boards count from 2000 or from 1970.
-        self._epoch_s = 946_684_800 if time.gmtime(0)[0] == 2000 else 0
-        self._ahead_ms = 0
-        self.good = not servers and self.is_plausible(self.now_ms() // 1000)
 
-    def is_plausible(self, utc_s):
-        """Whether it can be that late now."""
-        return self.floor_s <= utc_s < _LATEST_S
+async def settle(agent):
+    """Join the network, and find out what time it is."""
+    if agent.board:
+        await agent.board.connect(agent.wifi)
+    told_ms = 0
+    for server in agent.ntp or ():
+        told_ms = told_ms or await ask(server)
+    facts = agent.facts
+    before = facts[4]
+    take(agent, told_ms)
+    if facts[4] > before + 3600:  # kind to flash
+        load("state").write(facts)
 
-    def now_ms(self):
-        """Return UTC milliseconds; means something only if `good`."""
-        return time.time_ns() // 1_000_000 + self._epoch_s * 1000 + self._ahead_ms
 
-    async def synchronise(self):
-        """Ask the NTP servers until one answers.
+async def ask(server):
+    """Return UTC milliseconds as an NTP server (``host`` or ``host:port``) says, or 0."""
+    # What we send as our time comes back: it shows that the answer is to this question.
+    nonce = os.urandom(8)
+    s = None
+    try:
+        host, _, port = server.partition(":")
+        address = socket.getaddrinfo(host, int(port or 123), 0, socket.SOCK_DGRAM)[0]
+        s = socket.socket(address[0], socket.SOCK_DGRAM)
+        s.setblocking(False)
+        s.connect(address[-1])
+        s.send(b"\x23" + bytes(39) + nonce)
+        for _ in range(100):
+            await core.sleep_ms(20)
+            if answer := s.read(48):  # None while there is none
+                return utc_of(answer, nonce)
+    except OSError:
+        pass
+    finally:
+        if s:
+            s.close()
+    return 0
 
-        Without an answer the board is set to the floor at least, so that no
-        certificate that has expired by then is taken for valid.
-        """
-        from .ntp import ask
 
-        for server in self._servers:
-            utc_ms = await ask(server)
-            if utc_ms and self.is_plausible(utc_ms // 1000):
-                self.good = True
-                break
-        else:
-            if self.good or self.is_plausible(self.now_ms() // 1000):
-                return
-            utc_ms = self.floor_s * 1000
-        if not self._board.set_clock(utc_ms // 1000):
-            self._ahead_ms += utc_ms - self.now_ms()
-
-    def raise_floor(self, by_s):
-        """Raise the floor to now if it has grown by ``by_s`` seconds; tell whether."""
-        now_s = self.now_ms() // 1000
-        if not self.good or now_s < self.floor_s + by_s:
-            return False
-        self.floor_s = now_s
-        return True
+def utc_of(answer, nonce):
+    """Return UTC milliseconds of an answer (RFC 4330), or 0 if it is none to our question."""
+    if answer[24:32] != nonce or answer[0] & 7 != 4 or answer[0] > 191 or not 0 < answer[1] < 16:
+        return 0
+    seconds = int.from_bytes(answer[40:44], "big")
+    if seconds < 1 << 31:
+        seconds += 1 << 32  # the era that begins in 2036
+    # Seconds from 1900 to 1970.
+    return (seconds - 2_208_988_800) * 1000 + (int.from_bytes(answer[44:46], "big") * 1000 >> 16)

@@ -1,130 +1,102 @@
 """Reads config.json, and says which field is wrong."""
 
+import io
 import json
+from binascii import unhexlify
+
+# Field, type (with least and most value or length) or choices (a text if neither), default ("!":
+# must be given); a line with one word begins a section. One text, for it is forgotten after use.
+_FIELDS = """\
+format int 1 1 !
+device_id !
+board unix|esp32|rp2|esp8266 !
+profile seawall/1 !
+interval_ms int 10 86400000 10000
+first_boot int 1 4294967295 1
+sensors list 1 8 !
+broker
+host !
+port int 1 65535 !
+server_name !
+ack puback|stored "puback"
+keepalive_s int 1 65535 30
+timeout_s int 1 300 10
+settle_s int 1 3600 30
+trust
+mode ca|pin|ca+pin !
+pins list 0 4 []
+outbox
+max_readings int 1 100000 500
+clock
+use_ntp bool 0 1 false
+ntp list 0 8 []
+wifi
+ssid ""
+password ""
+sensors
+kind tmp36|dht11|dht22 !
+name !
+pin !
+formula tmp36|tmp36-tutorial "tmp36"
+samples int 1 64 16
+offset_mc int -50000 50000 0
+points list 0 2 []
+full_scale_uv int 0 10000000 0
+bits int 0 16 0
+"""
 
 
-class ConfigError(Exception):
-    """One line that names the field, or the file."""
-
-
-_HEX = "0123456789abcdef"
-
-
-def load(path="config.json"):
+def read(path="config.json"):
     """Return the configuration, with defaults for what may be left out.
 
     Raises:
-        ConfigError: a field is missing, of another type, or out of range.
+        SystemExit: a field is missing, of another type, or out of range.
     """
+    name = section = ""
     try:
         with open(path) as f:
             config = json.load(f)
-    except OSError:
-        raise ConfigError(path + " cannot be read")
-    except ValueError:
-        raise ConfigError(path + " is not JSON")
-    if not isinstance(config, dict):
-        raise ConfigError(path + " is not an object")
-    _number(config, "", "format", 1, 1)
-    _text(config, "", "device_id", 64)
-    _choice(config, "", "board", ("unix", "esp32", "rp2", "esp8266"))
-    _choice(config, "", "profile", ("seawall/1",))
-    broker = _section(config, "broker")
-    _text(broker, "broker.", "host", 253)
-    _number(broker, "broker.", "port", 1, 65_535)
-    broker.setdefault("server_name", broker["host"])
-    _text(broker, "broker.", "server_name", 253)
-    _choice(broker, "broker.", "ack", ("puback", "stored"), "puback")
-    _number(broker, "broker.", "keepalive_s", 1, 65_535, 30)
-    _number(broker, "broker.", "timeout_s", 1, 300, 10)
-    _number(broker, "broker.", "stored_timeout_s", 1, 3600, 30)
-    _check_trust(_section(config, "trust"))
-    _check_sensors(config.get("sensors"))
-    _number(config, "", "interval_ms", 10, 86_400_000, 10_000)
-    _number(config, "", "first_boot", 1, 0xFFFFFFFF, 1)
-    config.setdefault("outbox", {})
-    _number(_section(config, "outbox"), "outbox.", "max_readings", 1, 100_000, 500)
-    config["outbox"].setdefault("sync", True)
-    config.setdefault("clock", {"use_ntp": config["board"] != "unix"})
-    clock = _section(config, "clock")
-    servers = clock.get("ntp", ["pool.ntp.org"])
-    if not isinstance(servers, list) or not all(isinstance(s, str) for s in servers):
-        raise ConfigError("clock.ntp: not a list of names")
-    clock["ntp"] = servers if clock.get("use_ntp") else ()
-    if wifi := config.setdefault("wifi", None):
-        wifi = _section(config, "wifi")
-        _text(wifi, "wifi.", "ssid", 32)
-        _text(wifi, "wifi.", "password", 64)
+        places = [config]
+        fields = io.StringIO(_FIELDS)
+        while line := fields.readline():
+            name, *rule = line.split()
+            if rule:
+                for place in places:
+                    _check(place, name, *rule)
+            else:
+                section = name + "."
+                places = config[name] = config.get(name) or {}
+                if name != "sensors":
+                    places = [places]
+        section = "trust."
+        name = "pins"
+        trust = config["trust"]
+        trust[name] = pins = unhexlify("".join(trust[name]))
+        if len(pins) % 32 or not (pins or trust["mode"] == "ca"):
+            raise ValueError("not 64 hex digits")
+        section = "sensors."
+        name = "points"
+        for sensor in config["sensors"]:
+            (m1, _), (m2, _) = sensor[name] or ((0, 0), (1, 1))
+            1 // (m1 - m2)
+    except Exception as error:
+        raise SystemExit("%s: %s%s: %s" % (path, section, name, error))
     return config
 
 
-def _section(config, name):
-    value = config.get(name)
-    if not isinstance(value, dict):
-        raise ConfigError(name + ": missing" if value is None else name + ": not an object")
-    return value
-
-
-def _value(section, path, name, default):
-    value = section.setdefault(name, default)
+def _check(place, name, *rule):
+    *kind, default = rule
+    value = place.get(name)
     if value is None:
-        raise ConfigError(path + name + ": missing")
-    return value
-
-
-def _number(section, path, name, low, high, default=None):
-    value = _value(section, path, name, default)
-    if type(value) is not int or not low <= value <= high:
-        raise ConfigError("%s%s: not a whole number from %d to %d" % (path, name, low, high))
-
-
-def _text(section, path, name, longest):
-    value = _value(section, path, name, None)
-    if not isinstance(value, str) or not 0 < len(value) <= longest:
-        raise ConfigError("%s%s: not a text of 1 to %d characters" % (path, name, longest))
-
-
-def _choice(section, path, name, choices, default=None):
-    if _value(section, path, name, default) not in choices:
-        raise ConfigError("%s%s: not one of %s" % (path, name, ", ".join(choices)))
-
-
-def _check_trust(trust):
-    _choice(trust, "trust.", "mode", ("ca", "pin", "ca+pin"), "ca+pin")
-    pins = trust.setdefault("pins", [])
-    if not isinstance(pins, list) or (trust["mode"] != "ca" and not pins):
-        raise ConfigError("trust.pins: missing")
-    for pin in pins:
-        if not isinstance(pin, str) or len(pin) != 64 or not all(c in _HEX for c in pin):
-            raise ConfigError("trust.pins: not 64 lower-case hex digits")
-
-
-def _check_sensors(sensors):
-    if not isinstance(sensors, list) or not 0 < len(sensors) <= 8:
-        raise ConfigError("sensors: not a list of 1 to 8 sensors")
-    for index, sensor in enumerate(sensors):
-        path = "sensors[%d]." % index
-        if not isinstance(sensor, dict):
-            raise ConfigError(path[:-1] + ": not an object")
-        _choice(sensor, path, "kind", ("tmp36", "dht11", "dht22"))
-        sensor.setdefault("name", "temp_%d" % (index + 1) if index else "temp")
-        _text(sensor, path, "name", 32)
-        _text(sensor, path, "pin", 16)
-        _choice(sensor, path, "formula", ("tmp36", "tmp36-tutorial"), "tmp36")
-        _number(sensor, path, "samples", 1, 64, 16)
-        _number(sensor, path, "offset_mc", -50_000, 50_000, 0)
-        if "full_scale_uv" in sensor:
-            _number(sensor, path, "full_scale_uv", 1, 10_000_000)
-        if "bits" in sensor:
-            _number(sensor, path, "bits", 8, 16)
-        _check_points(sensor.get("points"), path)
-
-
-def _check_points(points, path):
-    try:
-        if points:
-            (m1, t1), (m2, t2) = points
-            if m1 == m2 or not all(type(x) is int for x in (m1, t1, m2, t2)):
-                raise ValueError
-    except (TypeError, ValueError):
-        raise ConfigError(path + "points: not [[measured, true], [measured, true]]")
+        if default == "!":
+            raise ValueError("missing")
+        value = place[name] = json.loads(default)
+    if len(kind) > 1:
+        size = len(value) if kind[0] == "list" else value
+        fits = type(value).__name__ == kind[0] and int(kind[1]) <= size <= int(kind[2])
+    elif kind:
+        fits = value in kind[0].split("|")
+    else:
+        fits = isinstance(value, str) and (value or default != "!")
+    if not fits:
+        raise ValueError("not " + (" ".join(kind) or "a text"))

@@ -1,259 +1,211 @@
-"""Keeps the device connected, and brings the outbox to the server in order."""
+"""Keeps the device connected, and brings the outbox to the server in order.
 
-import asyncio
-import random
-from array import array
+As much of an MQTT 3.1.1 client as is needed all the time: clean session, QoS 1
+in both directions. Section numbers are of the OASIS standard MQTT Version
+3.1.1. How a connection begins and ends is in dial.py and farewell.py.
+"""
+
+from struct import pack
 from time import ticks_diff, ticks_ms
 
 from micropython import const
 
-from .mqtt import Mqtt, MqttError
-from .transport import Transport
+from . import core, load, log, signer
 
-_IN_FLIGHT = const(8)  # without PUBACK
-_WINDOW = const(32)  # sent and not settled
+_WINDOW = const(8)  # sent and not settled
 _IDS = const(32_768)  # packet identifiers 1 to 32,768 are readings; what is above is not
-_TICK_MS = const(250)
-_LONGEST_S = const(60)
-# What ends a connection; a ValueError is how Mbed TLS says what a certificate lacks.
-_ENDS = (OSError, MqttError, ValueError, asyncio.TimeoutError)
+# As errno has them: numbers take less memory than words.
+_ABORTED = const(103)  # by us: the server broke the protocol
+_RESET = const(104)
+_TIMED_OUT = const(110)
+
+
+def until(queue, s):
+    """Wait until a socket can be read or written: ``queue`` is the loop's for one or the other."""
+    yield queue(s)
 
 
 class Link:
-    """The connection to the server, made again for ever.
-
-    Args:
-        agent: Has ``config``, ``outbox``, ``signer``, ``trust``, ``log(text)``,
-            ``ready()`` (a coroutine, awaited before each attempt) and
-            ``order(topic, payload)``.
+    """The connection to the server, made again for ever; see joining.py.
 
     Attributes:
-        connected: Whether the server has accepted us.
+        agent: The device that speaks.
+        outbox: What it has to say.
+        pins: SHA-256 of certificates, one after the other; the server's must be among them; or b"".
+        broker: host, port, server name, keep-alive, time-out, time to settle (all in
+            milliseconds), and whether only a `stored` command settles.
+        topic: ``devices/ID/``, bytes.
+        task: What connects and receives; None between attempts.
+        up: Whether the server has accepted us.
+        down: Why the connection has ended, or None.
+        at: When to connect, or when something last moved (ticks).
+        tries: Attempts since a reading was settled.
+        next: Ordinal to send next.
+        old: What is before may have been sent on an earlier connection: DUP.
+        ids: boot and seq, rings over the ordinals from outbox.start to ``next``.
+        done: The same, a bit for each.
+        s: A socket that does not block; None: not connected.
+        out: Packets that could not be written yet.
+        sent: When something was written last (ticks).
+        pinged: When a PINGREQ was sent that is not answered yet (ticks), or None.
+        buf: What was received: a memoryview; a larger command is acknowledged and not read.
+        end: How much was received.
+        skip: How much of a large packet is still to come.
     """
 
-    def __init__(self, agent):
-        self._agent = agent
-        self._outbox = agent.outbox
-        self._broker = broker = agent.config["broker"]
-        self._timeout_ms = broker["timeout_s"] * 1000
-        self._stored_timeout_ms = broker["stored_timeout_s"] * 1000
-        self._by_command = broker["ack"] == "stored"
-        topic = "devices/" + agent.config["device_id"] + "/"
-        self._topic = topic.encode()
-        self._readings = self._topic + b"readings"
-        # A ring over the ordinals from outbox.tail to self._next.
-        self._boots = array("I", range(_WINDOW))
-        self._seqs = array("I", range(_WINDOW))
-        self._acknowledged = bytearray(_WINDOW)
-        self._next = self._outbox.tail
-        self._known = self._outbox.head  # what is before may have been sent before: DUP
-        self._mqtt = None
-        self._other = 0
-        self._down = None
-        self._failures = 0
-        self.connected = False
+    def step(self):
+        """Do what is due; to be called a few times a second."""
+        now = ticks_ms()
+        passed = ticks_diff(now, self.at)
+        limit = self.broker[4]
+        late = None
+        if not self.task:
+            if passed >= 0:
+                self.at = now
+                self.task = core.create_task(self.run())
+            return
+        if not self.up:
+            if passed > 2 * limit:
+                late = "connecting"
+        elif self.pinged and ticks_diff(now, self.pinged) > limit:
+            late = "ping"
+        elif self.next > self.outbox.start and passed > self.broker[5]:
+            late = "reading"
+        self.pump()
+        if late:
+            self.down = OSError(_TIMED_OUT, late)
+        if self.down:
+            load("farewell").close(self)
 
     async def run(self):
-        """Connect, serve, wait, for ever."""
-        while True:
-            await self._agent.ready()
-            try:
-                await self._session()
-            except _ENDS as error:
-                self._explain(error)
-            finally:
-                self._end()
-            # 1 to 60 s, doubled at each failure, less a random part so that a fleet spreads.
-            ceiling = min(_LONGEST_S, 2 << min(self._failures, 5)) * 1000
-            self._failures += 1
-            await asyncio.sleep_ms(max(1000, ceiling // 2 + random.randrange(ceiling // 2)))
-
-    def _explain(self, error):
-        if isinstance(error, asyncio.TimeoutError):
-            text = "timed out"
-        elif isinstance(error, ValueError):
-            text = "refused server certificate: " + str(error).strip().replace("\n", ", ")
-        elif self._agent.trust.pinned is False and error.args[0] == -0x3000:
-            text = "refused server certificate: not pinned"
-        else:
-            text = "not connected: " + str(error)
-        self._agent.log(text)
-
-    async def _session(self):
-        agent = self._agent
-        broker = self._broker
-        transport = Transport(broker["host"], broker["port"])
-        self._mqtt = mqtt = Mqtt(transport, self._on_puback, agent.order)
-        agent.trust.forget()
-        limit_s = broker["timeout_s"]
-        await asyncio.wait_for(
-            transport.open(agent.trust.context, broker["server_name"]), limit_s
-        )
-        status = self._topic + b"status"
-        await asyncio.wait_for(
-            mqtt.connect(
-                agent.config["device_id"].encode(),
-                broker["keepalive_s"],
-                status,
-                b'{"online":false}',
-            ),
-            limit_s,
-        )
-        if agent.trust.pinned is False:
-            raise MqttError("no certificate was judged")
-        await asyncio.wait_for(mqtt.connack(), limit_s)
-        agent.log("connected")
-        mqtt.subscribe(self._topic + b"commands", self._id())
-        mqtt.publish(status, b'{"online":true}', self._id(), retain=True)
-        self._next = self._outbox.tail
-        self._known_now = self._known
-        self._moved = self._settled = ticks_ms()
-        self.connected = True
-        self._down = None
-        reader = asyncio.create_task(self._read(mqtt))
+        """Connect, and receive until the connection ends."""
         try:
-            await self._keep(mqtt)
-        finally:
-            reader.cancel()
-        raise self._down
-
-    async def _read(self, mqtt):
-        try:
-            await mqtt.run()
-        except _ENDS as error:
-            self._down = error
-
-    async def _keep(self, mqtt):
-        keepalive_ms = self._broker["keepalive_s"] * 1000
-        sent = pinged = ticks_ms()
-        while not self._down:
+            if self.agent.board or self.agent.ntp:
+                await load("clock").settle(self.agent)
+            await load("dial").dial(self)
             self.pump()
-            now = ticks_ms()
-            if mqtt.sent:
-                mqtt.sent = False
-                sent = now
-            if not mqtt.answered:
-                if ticks_diff(now, pinged) > self._timeout_ms:
-                    raise MqttError("ping not answered")
-            elif ticks_diff(now, sent) > keepalive_ms // 2:
-                mqtt.ping()
-                pinged = now
-            if self._waiting() and ticks_diff(now, self._moved) > self._timeout_ms:
-                raise MqttError("reading not acknowledged")
-            if self._next > self._outbox.tail and (
-                ticks_diff(now, self._settled) > self._stored_timeout_ms
-            ):
-                raise MqttError("reading not settled")
-            await asyncio.sleep_ms(_TICK_MS)
-
-    def _end(self):
-        self.connected = False
-        mqtt, self._mqtt = self._mqtt, None
-        if mqtt:
-            mqtt.close()
-
-    def _id(self):
-        self._other = self._other % 32_000 + 1
-        return _IDS + self._other
-
-    def _waiting(self):
-        # How many were sent and not acknowledged.
-        count = 0
-        for ordinal in range(self._outbox.tail, self._next):
-            count += not self._acknowledged[ordinal % _WINDOW]
-        return count
+            while True:
+                await until(core._io_queue.queue_read, self.s)
+                count = self.s.readinto(self.buf[self.end :])
+                if count == 0:
+                    raise OSError(_RESET)
+                self.end += count or 0
+                while self.take():
+                    pass
+        except Exception as error:
+            self.down = error
 
     def pump(self):
         """Send what may be sent now."""
-        if not self.connected:
-            return
+        outbox = self.outbox
         try:
-            self._fill()
-            self._mqtt.flush()
-        except _ENDS as error:
-            self._down = error
+            while self.up and self.flush():
+                o = self.next = max(self.next, outbox.start)
+                if o >= outbox.end or o - outbox.start >= _WINDOW:
+                    if not self.pinged and ticks_diff(ticks_ms(), self.sent) > self.broker[3] // 2:
+                        self.pinged = ticks_ms() or 1
+                        self.put(0xC0, b"")
+                    return
+                if o == outbox.start:
+                    self.at = ticks_ms()
+                record = outbox.read(o)
+                i = o % _WINDOW
+                if record:
+                    self.done &= ~(1 << i)
+                    self.ids[i], self.ids[i + _WINDOW], body = record
+                    self.send(b"readings", body, o % _IDS + 1, o < self.old)
+                else:
+                    self.done |= 1 << i  # lost by flash: nothing to wait for
+                self.next = o + 1
+        except Exception as error:
+            self.down = error
 
-    def _fill(self):
-        outbox = self._outbox
-        self._next = max(self._next, outbox.tail)
-        waiting = self._waiting()
-        while (
-            self._next < outbox.head
-            and waiting < _IN_FLIGHT
-            and self._next - outbox.tail < _WINDOW
-            and self._send(self._next)
-        ):
-            if not waiting:
-                self._moved = ticks_ms()
-            if self._next == outbox.tail:
-                self._settled = ticks_ms()
-            waiting += 1
-            self._next += 1
-        self._known = max(self._known, self._next)
+    def settle(self, bits):
+        """Take what the bits say, of the rings, for settled."""
+        self.done |= bits
+        end = start = self.outbox.start
+        while end < self.next and self.done >> end % _WINDOW & 1:
+            end += 1
+        if end > start:
+            self.outbox.settle(end)
+            self.at = ticks_ms()
+            self.tries = 0
+            i = (end - 1) % _WINDOW
+            log("stored boot=%d seq=%d" % (self.ids[i], self.ids[i + _WINDOW]))
+            self.pump()
 
-    def _send(self, ordinal):
-        record = self._outbox.read(ordinal)
-        slot = ordinal % _WINDOW
-        if record is None:  # lost by flash: nothing to send, nothing to wait for
-            self._acknowledged[slot] = 2
-            return True
-        boot, seq, body = record
-        sealed = self._agent.signer.seal(body, self._readings)
-        if not self._mqtt.publish(
-            self._readings, sealed, ordinal % _IDS + 1, dup=ordinal < self._known_now
-        ):
-            return False
-        self._boots[slot] = boot
-        self._seqs[slot] = seq
-        self._acknowledged[slot] = 0
+    def send(self, channel, body, packet_id, dup=0):
+        """Seal a body and PUBLISH (3.3) it with QoS 1."""
+        topic = self.topic + channel
+        n = len(topic)
+        wire = signer.seal(self.agent.pads, body, topic)
+        self.put(50 | dup << 3, pack(">H%dsH" % n, n, topic, packet_id) + wire)
+
+    def put(self, kind, data):
+        """Write a packet, now or by a later `flush`."""
+        n = len(data)
+        self.out.append(bytes((kind, n) if n < 128 else (kind, n & 127 | 128, n >> 7)) + data)
+        self.flush()
+
+    def flush(self):
+        """Write what waits; tell whether nothing waits any more."""
+        out = self.out
+        while out:
+            count = self.s.write(out[0])
+            if not count:
+                return False  # and Mbed TLS wants the same bytes again
+            self.sent = ticks_ms()
+            out[0] = out[0][count:]
+            if not out[0]:
+                out.pop(0)
         return True
 
-    def say(self, channel, body):
-        """Send a sealed message that is not a reading, once; False if that cannot be now."""
-        if not self.connected:
-            return False
-        topic = self._topic + channel
-        try:
-            return self._mqtt.publish(
-                topic, self._agent.signer.seal(body, topic), self._id()
-            ) and (self._mqtt.flush() or True)
-        except _ENDS as error:
-            self._down = error
-            return False
+    def take(self):
+        """Take one packet, or the rest of a skipped one, from the front of the buffer."""
+        buf = self.buf
+        end = self.end
+        size = self.skip
+        if not size:
+            at = shift = 0
+            while not at or buf[at] > 127:
+                at += 1
+                if at >= end:
+                    return False
+                size |= (buf[at] & 127) << shift
+                shift += 7
+                if at > 4:
+                    raise OSError(_ABORTED)
+            at += 1
+            size += at
+            if size > end and end < len(buf):
+                return False
+            self.handle(buf[0], buf[at : min(size, end)], size <= end)
+        rest = max(end - size, 0)
+        buf[:rest] = bytes(buf[end - rest : end])
+        self.end = rest
+        self.skip = max(size - end, 0)
+        return rest
 
-    def _on_puback(self, packet_id):
-        if packet_id > _IDS:
-            return
-        tail = self._outbox.tail
-        ordinal = tail + (packet_id - 1 - tail) % _IDS
-        if ordinal >= self._next:
-            return  # of a record that has been dropped, or of nothing that we sent
-        self._acknowledged[ordinal % _WINDOW] = 1
-        self._moved = ticks_ms()
-        self._failures = 0
-        if not self._by_command:
-            end = tail
-            while end < self._next and self._acknowledged[end % _WINDOW]:
-                end += 1
-            self._settle(end)
-        self.pump()
-
-    def settle_to(self, boot, seq):
-        """Settle what was sent up to (boot, seq), as the server has stored it."""
-        end = self._outbox.tail
-        while end < self._next:
-            slot = end % _WINDOW
-            if self._acknowledged[slot] != 2:
-                if (self._boots[slot], self._seqs[slot]) > (boot, seq):
-                    break
-            end += 1
-        self._settle(end)
-        self.pump()
-
-    def _settle(self, end):
-        if end <= self._outbox.tail:
-            return
-        slot = (end - 1) % _WINDOW
-        self._outbox.settle(end)
-        self._settled = ticks_ms()
-        self._agent.log("stored boot=%d seq=%d" % (self._boots[slot], self._seqs[slot]))
+    def handle(self, kind, data, whole):
+        """Act on a packet; ``whole``: data is all of it."""
+        n = len(data)
+        if kind == 0x40 and n == 2:
+            packet_id = data[0] << 8 | data[1]
+            o = self.outbox.start
+            o += (packet_id - 1 - o) % _IDS
+            # Else it is of a record that has been lost, or of nothing that we sent.
+            if packet_id <= _IDS and o < self.next and not self.broker[6]:
+                self.settle(1 << o % _WINDOW)
+        elif kind == 0xD0 and not n:
+            self.pinged = None
+        elif kind & 0xF4 == 0x30 and n > 1:
+            at = 2 + (data[0] << 8 | data[1])
+            start = at + (kind & 2)  # with QoS 1 there is a packet identifier
+            if start > n:
+                raise OSError(_ABORTED)
+            if whole:
+                load("commands").obey(self.agent, bytes(data[start:]))
+            if kind & 2:
+                self.put(0x40, bytes(data[at:start]))
+        elif kind != 0x90 or n != 3 or data[2] > 1:
+            raise OSError(_ABORTED)

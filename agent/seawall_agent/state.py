@@ -1,53 +1,60 @@
-"""What must survive a power cut: boot counter, last command, interval, time floor.
+"""What must survive a power cut: boot counter, interval, last command, time floor.
 
 Two copies with a generation and a CRC; the older one is overwritten, so a cut
 leaves at least one whole copy, on littlefs and on FAT alike.
 """
 
+import os
 import struct
 from binascii import crc32
-from micropython import const
 
-_FORMAT = const("<IIIQQ")
-_BYTES = const(32)  # of which the last 4 are the CRC
+from . import load, log
+
+_FORMAT = "<IIIQQ"
 
 
-class State:
-    """Facts on flash.
+def read():
+    """Return the newer whole copy as a list: generation, boot, interval_ms, command, floor_s."""
+    newest = [0, 0, 0, 0, 0]
+    for copy in range(2):
+        try:
+            with open("state/%d" % copy, "rb") as f:
+                data = f.read(33)
+        except OSError:
+            continue
+        if len(data) == 32 and struct.pack("<I", crc32(data[:28])) == data[28:]:
+            newest = max(newest, list(struct.unpack(_FORMAT, data)))
+    return newest
 
-    Attributes:
-        boot: Number of this boot, once `begin_boot` has been called.
-        interval_ms: How often to measure, as last commanded; 0: as configured.
-        command: Number of the last command that was accepted.
-        floor_s: A time that has passed, UTC seconds; never goes back.
-    """
 
-    def __init__(self, folder):
-        self._path = folder + "/state%d"
-        self._generation = self.boot = self.interval_ms = self.command = self.floor_s = 0
-        for copy in range(2):
-            try:
-                with open(self._path % copy, "rb") as f:
-                    data = f.read(_BYTES + 1)
-            except OSError:
-                continue
-            if len(data) != _BYTES or crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
-                continue
-            facts = struct.unpack(_FORMAT, data)
-            if facts[0] >= self._generation:
-                self._generation, self.boot, self.interval_ms, self.command, self.floor_s = facts
+def write(facts):
+    """Write the facts down as a new generation; they survive once this returns."""
+    facts[0] += 1
+    data = struct.pack(_FORMAT, *facts)
+    with open("state/%d" % (facts[0] & 1), "wb") as f:
+        f.write(data + struct.pack("<I", crc32(data)))
+        f.flush()
 
-    def begin_boot(self, first):
-        """Count this boot, on flash before the number is used; at least ``first``."""
-        self.boot = max(self.boot + 1, first)
-        self.save()
 
-    def save(self):
-        """Write the facts down; they survive once this returns."""
-        self._generation += 1
-        data = struct.pack(
-            _FORMAT, self._generation, self.boot, self.interval_ms, self.command, self.floor_s
-        )
-        with open(self._path % (self._generation & 1), "wb") as f:
-            f.write(data + struct.pack("<I", crc32(data)))
-            f.flush()
+def start(agent, config):
+    """Read the facts, count this boot, open the outbox."""
+    for folder in ("state", "state/outbox"):
+        try:
+            os.mkdir(folder)
+        except OSError:
+            pass  # it is there; if not, the first write says so
+    agent.facts = facts = read()
+    agent.ahead_ms = None
+    agent.ntp = config["clock"]["use_ntp"] and config["clock"]["ntp"]
+    if not agent.ntp:
+        agent.board = None
+        load("clock").take(agent, 0)
+    # Counted on flash before it is used.
+    facts[1] = max(facts[1] + 1, config["first_boot"])
+    write(facts)
+    agent.outbox = load("backlog").start("state/outbox/", config["outbox"]["max_readings"])
+    agent.interval_ms = facts[2] or config["interval_ms"]
+    agent.seq = agent.told = 0
+    agent.events = []
+    agent.again = False
+    log("boot=%d" % facts[1])

@@ -55,6 +55,12 @@ def spki_pin(certificate: x509.Certificate) -> str:
     return base64.b64encode(hashlib.sha256(spki).digest()).decode()
 
 
+@pytest.fixture(scope="session")
+def spki_pin_of() -> Callable[[x509.Certificate], str]:
+    """Return `spki_pin`, for tests that bring a certificate of their own."""
+    return spki_pin
+
+
 @dataclass(frozen=True)
 class MintedCertificate:
     """A self-signed certificate of this run, for localhost."""

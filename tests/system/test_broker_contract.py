@@ -1,4 +1,4 @@
-"""Both broker drivers, judged by one suite with real clients."""
+"""Mosquitto under the contract that all drivers keep."""
 
 from __future__ import annotations
 

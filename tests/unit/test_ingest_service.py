@@ -16,6 +16,7 @@ from seawall.model.installation import IngestSettings
 from seawall.model.message import Inbound
 from seawall.model.reading import Reason, Refusal
 from seawall.pki.secrets import derive_device_key
+from seawall.testing.command_contract import order
 from seawall.testing.memory_store import MemoryStore
 from seawall.wire.commands import parse_command
 from seawall.wire.envelope import open_sealed, seal
@@ -356,3 +357,63 @@ async def test_of_a_large_batch_only_the_newest_of_each_device_is_told():
         ingest.submit([message(seq) for seq in range(300)], lambda tokens: None)
         name, data = await asyncio.wait_for(anext(subscription), 5)
         assert (name, json.loads(data)["seq"]) == ("reading", 299)
+
+
+def reply(n, *, token="reply", **members):
+    body = json.dumps({"re": n, "ok": True, **members}).encode()
+    topic = "devices/pump-1/replies"
+    return Inbound("pump-1", topic, seal(body, topic, KEY), False, NOW, False, token, "")
+
+
+async def test_a_reply_answers_its_command_before_it_is_acknowledged(eventually):
+    store, acknowledged = MemoryStore(), []
+    order(store, "pump-1")
+    order(store, "pump-1")
+
+    def settled(tokens):
+        assert store.commands()[1].answered_ms == NOW
+        acknowledged.extend(tokens)
+
+    async with running(store) as ingest:
+        ingest.submit([reply(2), reply(77, token="none")], settled)
+        await eventually(lambda: acknowledged == ["reply", "none"])
+    superseded, answered = store.commands()
+    assert (superseded.state, answered.state) == ("superseded", "answered")
+    assert json.loads(answered.answer) == {"re": 2, "ok": True}
+    replies = [event for event in store.events() if event.kind == "device-reply"]
+    assert [event.detail["re"] for event in replies] == ["2", "77"]
+
+
+async def test_an_answer_waits_for_the_store(eventually):
+    store, acknowledged = MemoryStore(), []
+    order(store, "pump-1")
+    async with running(store) as ingest:
+        store.failure = StoreFullError("full")
+        ingest.submit([reply(1), message(1)], acknowledged.extend)
+        await eventually(lambda: ingest.counters.store_failures >= 2)
+        assert acknowledged == []
+        store.failure = None
+        await eventually(lambda: len(acknowledged) == 2)
+    assert store.commands()[0].state == "answered"
+
+
+async def test_an_answer_that_is_too_long_to_keep_is_cut_to_json(eventually):
+    store = MemoryStore()
+    order(store, "pump-1")
+    async with running(store) as ingest:
+        ingest.submit([reply(1, note="x" * 2000)], lambda tokens: None)
+        await eventually(lambda: store.commands()[0].answer)
+    assert json.loads(store.commands()[0].answer) == {"re": 1, "ok": True}
+
+
+async def test_connections_are_told_apart(eventually):
+    store, acknowledged = MemoryStore(), []
+    async with running(store) as ingest:
+        assert ingest.connection("pump-1") == (None, 0)
+        for online, then in ((True, (True, 1)), (False, (False, 1)), (True, (True, 2))):
+            ingest.submit([status(online)], acknowledged.extend)
+            await eventually(lambda then=then: ingest.connection("pump-1") == then)
+        ingest.submit([status(True)], acknowledged.extend)  # a broker that was killed tells no will
+        await eventually(lambda: ingest.connection("pump-1") == (True, 3))
+        ingest.update_devices([], MASTER)
+        assert ingest.connection("pump-1") == (None, 0)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from seawall.cli.commands import readings as readings_module
 from seawall.cli.commands import refusals as refusals_module
-from seawall.cli.moments import iso_utc, parse_moment
+from seawall.cli.moments import iso_utc, parse_moment, parse_span
 from seawall.cli.plots import plot, sparkline
 from seawall.errors import InvalidNameError, NotFoundError, SeawallError, UsageError
 from seawall.model.history import ReadingQuery
@@ -258,3 +258,21 @@ def test_plots_fit(points: list[tuple[int, float]], width: int, height: int) -> 
 def test_a_gap_stays_empty() -> None:
     points = [(n, 1.0) for n in range(10)] + [(n, 1.0) for n in range(90, 100)]
     assert any("\u2800" * 25 in line.strip("\u2800 1") for line in plot(points, 42, 4))
+
+
+# -- lengths of time
+
+
+@pytest.mark.parametrize(
+    ("text", "span_ms"),
+    [("500ms", 500), ("5s", 5000), ("1.5m", 90_000), ("2h", 7_200_000), ("1d", 86_400_000)],
+)
+def test_lengths_of_time(text: str, span_ms: int) -> None:
+    assert parse_span(text) == span_ms
+
+
+@pytest.mark.parametrize("text", ["", "5", "s", "-5s", "5 s", "5s\n", "1e3s", "nan", "5S", "٣s"])
+def test_what_is_no_length_of_time(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_span(text)
+    assert caught.value.reference == "bad-span"

@@ -371,7 +371,7 @@ def test_a_client_is_not_sent_more_than_it_takes():
 def test_a_burst_is_bounded_and_goes_on_when_there_is_room():
     session = ServerSession("a")
     for _ in range(50):
-        session.add_message(Outgoing(OWN, b"x" * 10_000, 0))
+        session.add_message(Outgoing(OWN, b"x" * 10_000, 0), bounded=False)
     served = Served(session=session)
     total = 0
     while data := served.machine.data_to_send():

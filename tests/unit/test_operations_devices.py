@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import stat
@@ -20,10 +19,10 @@ from seawall.errors import (
     ConflictError,
     KeyAccessError,
     NotFoundError,
-    ServiceError,
     StoreError,
     UsageError,
 )
+from seawall.model.command import COMMAND_LIFETIME_MS, MAX_OPEN_COMMANDS, CommandAnswer
 from seawall.model.device import Board, DeviceStatus, Profile, Trust
 from seawall.model.installation import MqttSettings, Settings, StatePaths
 from seawall.operations.add_device import add_device
@@ -31,6 +30,7 @@ from seawall.operations.bundle_device import BundleOptions, bundle_device
 from seawall.operations.disable_device import disable_device
 from seawall.operations.enable_device import enable_device
 from seawall.operations.installation import Installation
+from seawall.operations.list_commands import find_command, list_commands, watch_command
 from seawall.operations.list_devices import list_devices
 from seawall.operations.revoke_device import revoke_device
 from seawall.operations.send_command import Order, send_command
@@ -398,47 +398,94 @@ def test_a_plain_device_gets_pem_files(installation: Installation, tmp_path: Pat
 
 def test_a_command_is_sealed_numbered_and_logged(installation: Installation) -> None:
     add_device(installation, NewDevice("d"))
-    sent: list[tuple[str, bytes]] = []
-
-    async def publish(topic: str, payload: bytes) -> None:
-        sent.append((topic, payload))
-
-    async def run() -> list[int]:
-        return [
-            await send_command(installation, "d", Order("identify"), publish),
-            await send_command(installation, "d", Order("interval", 2000), publish),
-        ]
-
-    numbers = asyncio.run(run())
-    assert numbers[0] < numbers[1]
-    key = derive_device_key(installation.keystore.master_key(), "d", 1)
-    bodies = [Verifier(key, topic).open(payload) for topic, payload in sent]
-    assert all(topic == "devices/d/commands" for topic, _ in sent)
-    commands = [parse_command(body) for body in bodies if body is not None]
-    assert [(each.name, each.n) for each in commands] == [
-        ("identify", numbers[0]),
-        ("interval", numbers[1]),
+    sent = [
+        send_command(installation, "d", Order("identify")),
+        send_command(installation, "d", Order("interval", 2000)),
     ]
-    assert commands[1].interval_ms == 2000
+    assert list_commands(installation, "d") == sent
+    assert list_commands(installation, "d", last=1) == sent[1:]
+    assert sent[0].n < sent[1].n
+    assert {command.actor for command in sent} == {"cli:test"}
+    key = derive_device_key(installation.keystore.master_key(), "d", 1)
+    verifier = Verifier(key, "devices/d/commands")
+    bodies = [verifier.open(command.payload) for command in sent]
+    parsed = [parse_command(body) for body in bodies if body is not None]
+    assert [(each.name, each.n) for each in parsed] == [
+        ("identify", sent[0].n),
+        ("interval", sent[1].n),
+    ]
+    assert parsed[1].interval_ms == 2000
     kept = installation.store.device("d")
     assert kept is not None
     assert kept.interval_ms == 2000
-    assert _events(installation)[-2:] == ["command-sent", "command-sent"]
+    assert _events(installation)[-3:] == ["command-queued", "command-queued", "interval-changed"]
 
 
-def test_commands_that_are_not_sent(installation: Installation) -> None:
-    async def publish(topic: str, payload: bytes) -> None:
-        raise ServiceError("the broker is away")
-
+def test_commands_that_are_not_queued(installation: Installation) -> None:
     add_device(installation, NewDevice("d"))
-    for order, error in (
-        (Order("interval"), UsageError),
-        (Order("interval", 1), UsageError),
-        (Order("identify"), ServiceError),
-    ):
-        with pytest.raises(error):
-            asyncio.run(send_command(installation, "d", order, publish))
+    for order in (Order("interval"), Order("interval", 1), Order("interval", 86_400_001)):
+        with pytest.raises(UsageError):
+            send_command(installation, "d", order)
+    with pytest.raises(NotFoundError):
+        send_command(installation, "other", Order("identify"))
+    with pytest.raises(UsageError):
+        list_commands(installation, "d", last=0)
+    with pytest.raises(NotFoundError):
+        list_commands(installation, "other")
     disable_device(installation, "d")
-    with pytest.raises(ConflictError):
-        asyncio.run(send_command(installation, "d", Order("identify"), publish))
-    assert "command-sent" not in _events(installation)
+    with pytest.raises(ConflictError) as caught:
+        send_command(installation, "d", Order("identify"))
+    assert caught.value.reference == "device-not-active"
+    assert installation.store.commands() == []
+    assert "command-queued" not in _events(installation)
+
+
+def test_a_number_that_another_process_took_is_not_used(installation: Installation) -> None:
+    add_device(installation, NewDevice("d"))
+    store = installation.store
+    real, others = store.last_command_number, [send_command(installation, "d", Order("restart"))]
+
+    def meanwhile(device_id: str) -> int:
+        number = real(device_id)
+        if len(others) == 1:
+            taken = replace(others[0], n=NOW_MS * 2)
+            others.append(taken)
+            store.add_command(taken, installation.event("command-queued", "d"))
+        return number
+
+    store.last_command_number = meanwhile  # type: ignore[method-assign]
+    assert send_command(installation, "d", Order("identify")).n == NOW_MS * 2 + 1
+
+
+def test_commands_for_a_device_that_never_comes_do_not_pile_up(installation: Installation) -> None:
+    add_device(installation, NewDevice("d"))
+    for _ in range(MAX_OPEN_COMMANDS):
+        send_command(installation, "d", Order("identify"))
+    with pytest.raises(ConflictError) as caught:
+        send_command(installation, "d", Order("identify"))
+    assert caught.value.reference == "command-queue-full"
+    clock = installation.now_ms
+    assert isinstance(clock, Clock)
+    clock.now_ms += COMMAND_LIFETIME_MS + 1000
+    assert send_command(installation, "d", Order("identify")).n > NOW_MS + COMMAND_LIFETIME_MS
+
+
+def test_a_command_is_watched_until_it_is_answered(installation: Installation) -> None:
+    add_device(installation, NewDevice("d"))
+    store = installation.store
+    command = send_command(installation, "d", Order("identify"))
+    steps = iter(
+        [
+            lambda: store.note_commands_sent([("d", command.n)]),
+            lambda: None,
+            lambda: store.answer_commands([CommandAnswer("d", command.n, NOW_MS, "{}")]),
+        ]
+    )
+
+    def pause() -> None:
+        next(steps)()
+
+    seen = [each.state.value for each in watch_command(store, command, pause)]
+    assert seen == ["queued", "sent", "sent", "answered"]
+    with pytest.raises(NotFoundError):
+        find_command(store, "d", 1)

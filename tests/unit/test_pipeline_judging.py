@@ -253,6 +253,12 @@ def test_notices_cover_what_is_settled_and_nothing_lost():
     assert judgement.duplicates == 2
 
 
+@pytest.mark.parametrize(("seen", "told"), [(0b11111111, {"pump-1": (1, 8)}), (0b11111011, {})])
+def test_after_a_restart_a_gap_still_holds_the_line(seen, told):
+    judge = pipeline(track_progress=True, windows=[ReplayWindow("pump-1", 1, 7, seen)])
+    assert judge.judge([inbound(*reading(8)[:2])]).notices == told
+
+
 topics = st.sampled_from([
     READINGS, "devices/pump-1/status", "devices/pump-1/events", "devices/pump-1/replies",
     "devices/old/readings", "devices/off/readings", "devices/nobody/readings", "a/b", "",

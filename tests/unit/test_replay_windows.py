@@ -74,6 +74,22 @@ def test_newest_boot():
     assert history.newest() == (2, 3)
 
 
+@given(st.lists(st.integers(0, 300), min_size=1, unique=True))
+def test_gapless_means_that_nothing_is_missing(seqs):
+    history = History("d")
+    admitted = {seq for seq in seqs if history.admit(1, seq)}
+    top = max(admitted)
+    begins = set(range(1, top + 1)) <= admitted
+    newest = set(range(max(0, top - 63), top + 1)) <= admitted and top >= 63
+    assert history.is_gapless(64) == ((begins and top < WIDTH) or newest)
+
+
+def test_a_young_boot_may_hide_the_lost_end_of_the_one_before():
+    history = histories([ReplayWindow("d", 1, 9, 1), ReplayWindow("d", 2, 3, 0b1111)])["d"]
+    assert not history.is_gapless(64)
+    assert histories([ReplayWindow("d", 2, 3, 0b1111)])["d"].is_gapless(64)
+
+
 # Up to where `stored` may be said
 
 

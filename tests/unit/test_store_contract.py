@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("seawall.testing.store_contract")
+pytest.register_assert_rewrite("seawall.testing.store_contract", "seawall.testing.command_contract")
 
 from seawall.store.checking import CheckingStore  # noqa: E402
 from seawall.store.contract import Store  # noqa: E402

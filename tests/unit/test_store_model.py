@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from seawall.errors import SeawallError
+from seawall.model.command import CommandAnswer
 from seawall.model.history import ReadingQuery
 from seawall.model.reading import Batch, Reading, Reason, ReplayWindow
 from seawall.store.checking import CheckingStore
 from seawall.store.sqlite.store import SqliteStore
+from seawall.testing.command_contract import a_command
 from seawall.testing.memory_store import MemoryStore
 from seawall.testing.store_contract import (
     T0_MS,
@@ -162,12 +164,40 @@ class StoreComparison(RuleBasedStateMachine):
                 answers.append(error.reference)
         assert answers[0] == answers[1]
 
-    @rule(which=st.integers(0, 1), name=NAMES, at_least=st.integers(0, 50))
-    def number(self, which: int, name: str, at_least: int) -> None:
-        args = (name, at_least)
-        assert self.stores[which].next_command_number(*args) == self.model.next_command_number(
-            *args
+    @rule(which=st.integers(0, 1), name=NAMES, n=st.integers(1, 12), later_ms=st.integers(0, 9))
+    def order(self, which: int, name: str, n: int, later_ms: int) -> None:
+        command = replace(a_command(name, n), at_ms=T0_MS + later_ms)
+        answers = []
+        for store in (self.stores[which], self.model):
+            try:
+                store.add_command(command, an_event(name, "command-queued"))
+                answers.append("added")
+            except SeawallError as error:
+                answers.append(error.reference)
+        assert answers[0] == answers[1]
+
+    @rule(which=st.integers(0, 1), places=st.lists(st.tuples(NAMES, st.integers(1, 12))))
+    def hand_over(self, which: int, places: list[tuple[str, int]]) -> None:
+        self.stores[which].note_commands_sent(places)
+        self.model.note_commands_sent(places)
+
+    @rule(which=st.integers(0, 1), places=st.lists(st.tuples(NAMES, st.integers(1, 12))))
+    def answer(self, which: int, places: list[tuple[str, int]]) -> None:
+        answers = [CommandAnswer(name, n, T0_MS, "{}") for name, n in places]
+        assert self.stores[which].answer_commands(answers) == self.model.answer_commands(answers)
+
+    @rule(which=st.integers(0, 1), later_ms=st.integers(0, 9))
+    def expire(self, which: int, later_ms: int) -> None:
+        before_ms = T0_MS + later_ms
+        assert self.stores[which].expire_commands(before_ms) == self.model.expire_commands(
+            before_ms
         )
+
+    @rule(which=st.integers(0, 1), name=NAMES | st.none(), last=st.none() | st.integers(0, 5))
+    def ask_for_commands(self, which: int, name: str | None, last: int | None) -> None:
+        for only_open in (False, True):
+            asked = {"device_id": name, "only_open": only_open, "last": last}
+            assert self.stores[which].commands(**asked) == self.model.commands(**asked)
 
     @precondition(lambda self: hasattr(self, "stores"))
     @invariant()
@@ -180,6 +210,7 @@ class StoreComparison(RuleBasedStateMachine):
             assert store.devices() == self.model.devices()
             assert store.events() == self.model.events()
             assert store.users() == self.model.users()
+            assert store.commands() == self.model.commands()
             for token in ("t1", "t2", "t3"):
                 assert store.session(token, T0_MS) == self.model.session(token, T0_MS)
         revisions = {store.registry_revision() for store in self.stores}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from pathlib import Path
@@ -84,14 +85,21 @@ def _owner_of(port: int) -> str:
     if not inodes:
         return ""
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = {str(descriptor.readlink()) for descriptor in (process / "fd").iterdir()}
-            if inodes & links:
+        if inodes & _open_in(process):
+            with contextlib.suppress(OSError):
                 name = (process / "comm").read_text().strip()
                 return f"{name} (process {process.name})"
-        except OSError:
-            continue  # it ended, or is another user's
     return "another user's program"
+
+
+def _open_in(process: Path) -> set[str]:
+    """Return what a process has open; nothing if it is another user's or has ended."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                found.add(str(descriptor.readlink()))
+    return found
 
 
 def _listening_inodes(port: int) -> list[str]:

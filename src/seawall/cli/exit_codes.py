@@ -1,4 +1,4 @@
-"""What the exit status of each command means; docs/reference/exit-codes.md is checked against it."""
+"""What the exit status of each command means; docs/reference/exit-codes.md is made from it."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from typing import Final
 
@@ -141,7 +142,8 @@ IMPORT_FLAGS: Final = (
         "",
         BOOL,
         INPUT,
-        "fields are written as name.type(argument); types: auto, binary, boolean, date, date_go, date_ms, date_oracle, decimal, double, int32, int64, string",
+        "fields are written as name.type(argument); types: auto, binary, boolean, date, "
+        "date_go, date_ms, date_oracle, decimal, double, int32, int64, string",
     ),
     Flag("legacy", "", BOOL, INPUT, "use the legacy extended JSON format"),
     Flag("useArrayIndexFields", "", BOOL, INPUT, "numbers in field names are array indexes"),
@@ -224,7 +226,8 @@ IMPORT_FLAGS: Final = (
         "",
         MANY,
         MENDED,
-        "one more file, or a quoted pattern; may be repeated. Files ending in the middle of nothing: gzip, zstd and xz are unpacked",
+        "one more file, or a quoted pattern; may be repeated (any file may be packed: "
+        "gzip, zstd, xz or bzip2)",
         "<file>",
     ),
 )
@@ -303,13 +306,22 @@ def _character(line: Line, name: str, default: str, *, may_be_empty: bool) -> st
     return value
 
 
+def _matching(patterns: Sequence[str]) -> list[str]:
+    """Return the files of each pattern in the order of their names; a plain name stays."""
+    return [
+        name
+        for each in patterns
+        for name in (sorted(glob.glob(each)) or [each])  # noqa: PTH207  text
+    ]
+
+
 def input_options(line: Line) -> options.InputOptions:
     """Return the options of the group."""
     file = line.take("file", "")
     columns = line.take("string-columns", "")
     skipped = line.take("skip-bad-rows", None)
     return options.InputOptions(
-        files=(*((file,) if file else ()), *line.take("files", ())),
+        files=(*((file,) if file else ()), *_matching(line.take("files", ()))),
         type=(line.take("type", "") or options.JSON).lower(),
         fields=line.take("fields", None),
         field_file=line.take("fieldFile", None),

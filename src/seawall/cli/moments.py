@@ -16,6 +16,7 @@ _UNIT_MS: Final = {
     "d": 86_400_000,
     "w": 604_800_000,
 }
+_SPAN: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)(ms|[smhdw])\Z", re.ASCII)
 _AGO: Final = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhdw])\Z")
 _MS: Final = re.compile(r"\d{12,13}\Z")
 
@@ -54,6 +55,22 @@ def parse_moment(text: str, now_ms: int) -> int:
             f"{text[:40]!r} lies outside the years 1970 to 2100", reference="bad-moment"
         )
     return moment_ms
+
+
+def parse_span(text: str) -> int:
+    """Return how long a text says, milliseconds: ``500ms``, ``5s``, ``1.5m``, ``2h``, ``1d``.
+
+    Raises:
+        UsageError: if it says nothing of the kind.
+    """
+    found = _SPAN.match(text)
+    if found is None:
+        raise UsageError(
+            f"{text[:40]!r} is no length of time that is understood",
+            reference="bad-span",
+            hint="such as 500ms, 5s, 1m or 2h",
+        )
+    return round(float(found[1]) * (1 if found[2] == "ms" else _UNIT_MS[found[2]]))
 
 
 def iso_utc(at_ms: int) -> str:

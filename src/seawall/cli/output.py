@@ -16,9 +16,14 @@ def emit_json(facts: Any) -> None:
     click.echo(json.dumps(facts, indent=2, ensure_ascii=False, default=str))
 
 
-def say(text: str) -> None:
-    """Print words for people on standard error."""
-    click.echo(text, err=True)
+def say(text: str, *, color: bool | None = None) -> None:
+    """Print words for people on standard error.
+
+    Args:
+        text: What to print.
+        color: Whether styles in it stay; None: on a terminal.
+    """
+    click.echo(text, err=True, color=color)
 
 
 def has_color(stream: Any = None) -> bool:

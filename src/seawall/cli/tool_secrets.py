@@ -98,7 +98,7 @@ def password_warnings(line: Line, asked: ImportOptions) -> Iterator[str]:
             "WARNING: --sslAllowInvalidCertificates and --sslAllowInvalidHostnames are "
             "deprecated, please use --tlsInsecure instead"
         )
-    given = {name for name, value in line.values.items() if value not in {"", None}}
+    given = {name for name, value in line.values.items() if value is not None and value != ""}
     if given - HARMLESS or line.take("config", ""):
         return
     if line.take("password", None):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import FastAPI
 
 from seawall.daemon.assemble import STORE_NAME, Telemetry, version
+from seawall.model.command import QueuedCommand
 from seawall.model.user import User
 from seawall.operations.check_password import check_password
 from seawall.operations.installation import Installation
+from seawall.operations.send_command import Order, send_command
 from seawall.web.app import create_app
 from seawall.web.services import PublicFacts, Sample, Services
 
@@ -21,10 +24,15 @@ def assemble_web(installation: Installation, telemetry: Telemetry) -> FastAPI:
     def check(name: str, password: str) -> User | None:
         return check_password(installation, name, password)
 
+    def send(user_name: str, device_id: str, order: Order) -> QueuedCommand:
+        return send_command(replace(installation, actor=f"web:{user_name}"), device_id, order)
+
     def stored() -> int:
         return ingest.counters.stored
 
     def problems() -> Sequence[str]:
+        if ingest.store_fails:
+            return ["the store fails: nothing is acknowledged until it works again"]
         return ["ingest is congested: the store does not keep up"] if ingest.congested else []
 
     return create_app(
@@ -37,6 +45,7 @@ def assemble_web(installation: Installation, telemetry: Telemetry) -> FastAPI:
             stored_readings=stored,
             problems=problems,
             samples=lambda: samples_of(telemetry),
+            send_command=send,
             facts=PublicFacts(
                 version=version(),
                 broker=telemetry.broker.name,

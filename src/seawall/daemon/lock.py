@@ -6,12 +6,16 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from seawall.errors import StateError
 from seawall.model.installation import StatePaths
+from seawall.pki.files import unwritable
+
+_POLL_S: Final = 0.02
 
 
 @contextlib.contextmanager
@@ -44,14 +48,21 @@ def hold_lock(paths: StatePaths) -> Iterator[None]:
 
 
 def write_running(paths: StatePaths, facts: dict[str, Any]) -> None:
-    """Say where the daemon is to be found, in one step."""
+    """Say where the daemon is to be found, in one step.
+
+    Raises:
+        StateError: it cannot be written (StoreFullError: the disk is full).
+    """
     path = Path(paths.running)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    temporary = path.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=2)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(facts, file, indent=2)
+        temporary.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def read_running(paths: StatePaths) -> dict[str, Any] | None:
@@ -61,6 +72,28 @@ def read_running(paths: StatePaths) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return facts if isinstance(facts, dict) else None
+
+
+def wait_taken_in(paths: StatePaths, revision: int, timeout_s: float = 3.0) -> bool:
+    """Wait until the running daemon has a revision of the registry in force.
+
+    Args:
+        paths: Of the installation.
+        revision: As the store returned it after the change.
+        timeout_s: Give up after this.
+
+    Returns:
+        Whether it has; False at once if no daemon runs.
+    """
+    deadline = time.monotonic() + timeout_s
+    while is_running(paths):
+        running = read_running(paths) or {}
+        if running.get("registry_revision", -1) >= revision:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return False
 
 
 def forget_running(paths: StatePaths) -> None:

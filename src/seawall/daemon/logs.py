@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from typing import Final, Literal, TextIO
@@ -67,6 +68,7 @@ def set_up_logging(
     if log_format == "json":
         handler.setFormatter(JsonFormatter())
     else:
-        handler.setFormatter(TextFormatter(color=stream.isatty()))
+        color = stream.isatty() and not os.environ.get("NO_COLOR")
+        handler.setFormatter(TextFormatter(color=color))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("seawall").setLevel(level.upper())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from seawall.broker.policy import AccessPolicy, policy_of
@@ -23,14 +24,28 @@ class RegistryWatch:
         installation: Whose registry.
         ingest: Gets keys and states of devices.
         broker: Gets the access policy.
+        taken_in: Told the revision of the registry that is in force now.
     """
 
-    def __init__(self, installation: Installation, ingest: Ingest, broker: Broker) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        ingest: Ingest,
+        broker: Broker,
+        taken_in: Callable[[int], None],
+    ) -> None:
         self._installation = installation
+        self._taken_in = taken_in
         self._ingest = ingest
         self._broker = broker
         self._master = installation.keystore.master_key()
         self._revision = -1
+        self._taking_in = asyncio.Lock()
+
+    @property
+    def revision(self) -> int:
+        """Of the registry as it was read last."""
+        return self._revision
 
     def read(self) -> AccessPolicy:
         """Take the registry in, and return the policy that follows from it.
@@ -51,12 +66,21 @@ class RegistryWatch:
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             revision = await asyncio.to_thread(store.registry_revision)
-            if revision == self._revision:
-                continue
+            if revision != self._revision:
+                await self.take_in()
+
+    async def take_in(self) -> None:
+        """Read the registry and the revocation list, and have them enforced.
+
+        Raises:
+            StoreError: the registry cannot be read.
+        """
+        async with self._taking_in:
             policy = self.read()
             await self._broker.apply(policy)
-            _log.info(
-                "registry taken in: %d devices may connect, %d may not",
-                len(policy.active),
-                len(policy.refused),
-            )
+            self._taken_in(self._revision)
+        _log.info(
+            "registry taken in: %d devices may connect, %d may not",
+            len(policy.active),
+            len(policy.refused),
+        )

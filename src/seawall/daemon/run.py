@@ -12,14 +12,22 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from fastapi import FastAPI
+
+from seawall.broker.port import Endpoint
 from seawall.daemon.assemble import STORE_NAME, Telemetry, assemble_telemetry
 from seawall.daemon.assemble_web import assemble_web
+from seawall.daemon.certificate_dates import CertificateDates
+from seawall.daemon.command_dispatch import CommandDispatch
+from seawall.daemon.crl_renewal import CrlRenewal
 from seawall.daemon.http_server import HttpServer
 from seawall.daemon.lock import forget_running, hold_lock, write_running
+from seawall.daemon.memory import calm_collector
 from seawall.daemon.registry_watch import RegistryWatch
 from seawall.daemon.supervision import supervise
 from seawall.errors import ServiceError
 from seawall.ingest.subscriber import Subscriber
+from seawall.model.installation import StatePaths
 from seawall.operations.installation import Installation
 from seawall.pki.contexts import web_server_context
 
@@ -75,43 +83,69 @@ async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
         stack.callback(installation.store.close)
         stack.enter_context(hold_lock(installation.paths))
         installation.store.check()
-        web_settings = installation.settings.web
         telemetry = assemble_telemetry(installation)
         await telemetry.ingest.start()
         stack.push_async_callback(telemetry.ingest.stop)
-        watch = RegistryWatch(installation, telemetry.ingest, telemetry.broker)
+        facts = _Facts(installation.paths)
+        watch = RegistryWatch(installation, telemetry.ingest, telemetry.broker, facts.taken_in)
         stack.push_async_callback(telemetry.broker.stop)
         endpoint = await telemetry.broker.start(watch.read())
+        # The port is bound before anything runs: a taken one leaves nothing half running.
         application = assemble_web(installation, telemetry)
-        http = HttpServer(
-            application,
-            lambda: web_server_context(installation.keystore),
-            web_settings.host,
-            web_settings.port,
-        )
+        http = _http_server(installation, application)
         parts = _Parts()
         stack.push_async_callback(parts.stop)
         parts.add("broker", telemetry.broker.run)
         if telemetry.listen is not None:
-            subscriber = telemetry.listen(endpoint)
-            parts.add("subscriber", subscriber.run)
-            await _wait_connected(subscriber)
-        parts.add("registry", watch.run)
+            await _listen(parts, telemetry.listen(endpoint))
+        parts.add_keepers(installation, telemetry, watch)
         web = asyncio.create_task(http.run(), name="web")
         stack.push_async_callback(_stop_web, http, web, application)
         await _ready_or_failed(http, web)
-        running = Running(
-            pid=os.getpid(),
-            url=f"https://{web_settings.public_host}:{http.port}/",
-            mqtt_host=installation.settings.mqtt.public_host,
-            mqtt_port=endpoint.port,
-            web_port=http.port,
-            broker=telemetry.broker.name,
-            store=STORE_NAME,
-        )
-        write_running(installation.paths, asdict(running))
+        running = _running(installation, telemetry, endpoint, http)
+        facts.publish(running, watch.revision)
         stack.callback(forget_running, installation.paths)
         yield Daemon(running, telemetry, parts.failed)
+
+
+class _Facts:
+    """Keeps ``run/daemon.json`` up to date."""
+
+    def __init__(self, paths: StatePaths) -> None:
+        self._paths = paths
+        self._running: Running | None = None
+
+    def publish(self, running: Running, revision: int) -> None:
+        """Say that the daemon is ready."""
+        self._running = running
+        self.taken_in(revision)
+
+    def taken_in(self, revision: int) -> None:
+        """Say which revision of the registry is in force."""
+        if self._running is not None:
+            facts = {**asdict(self._running), "registry_revision": revision}
+            write_running(self._paths, facts)
+
+
+def _http_server(installation: Installation, application: FastAPI) -> HttpServer:
+    web = installation.settings.web
+    return HttpServer(
+        application, lambda: web_server_context(installation.keystore), web.host, web.port
+    )
+
+
+def _running(
+    installation: Installation, telemetry: Telemetry, endpoint: Endpoint, http: HttpServer
+) -> Running:
+    return Running(
+        pid=os.getpid(),
+        url=f"https://{installation.settings.web.public_host}:{http.port}/",
+        mqtt_host=installation.settings.mqtt.public_host,
+        mqtt_port=endpoint.port,
+        web_port=http.port,
+        broker=telemetry.broker.name,
+        store=STORE_NAME,
+    )
 
 
 class _Parts:
@@ -126,6 +160,16 @@ class _Parts:
         task = asyncio.create_task(supervise(name, part), name=name)  # type: ignore[arg-type]
         task.add_done_callback(self._ended)
         self._tasks.append(task)
+
+    def add_keepers(
+        self, installation: Installation, telemetry: Telemetry, watch: RegistryWatch
+    ) -> None:
+        """Start what keeps the daemon at what other processes write, and the calendar."""
+        dispatch = CommandDispatch(installation, telemetry.publisher, telemetry.ingest.connection)
+        self.add("registry", watch.run)
+        self.add("commands", dispatch.run)
+        self.add("certificates", CertificateDates(installation).run)
+        self.add("revocation list", CrlRenewal(installation, watch.take_in).run)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -143,7 +187,8 @@ class _Parts:
             self.failed.cancel()
 
 
-async def _wait_connected(subscriber: Subscriber) -> None:
+async def _listen(parts: _Parts, subscriber: Subscriber) -> None:
+    parts.add("subscriber", subscriber.run)
     try:
         await asyncio.wait_for(subscriber.wait_connected(), LISTEN_TIMEOUT_S)
     except TimeoutError:
@@ -162,9 +207,9 @@ async def _ready_or_failed(http: HttpServer, web: asyncio.Task[None]) -> None:
         await web
 
 
-async def _stop_web(http: HttpServer, web: asyncio.Task[None], application: object) -> None:
+async def _stop_web(http: HttpServer, web: asyncio.Task[None], application: FastAPI) -> None:
     # Streams of live events never end by themselves.
-    application.state.context.hub.close()  # type: ignore[attr-defined]
+    application.state.context.hub.close()
     http.stop()
     await asyncio.wait({web}, timeout=5)
 
@@ -187,6 +232,7 @@ async def run_daemon(installation: Installation, *, on_ready: Callable[[Running]
         _log.info("ready: %s", daemon.running.url)
         on_ready(daemon.running)
         tell_service_manager("READY=1")
+        calm_collector()
         stopping = asyncio.create_task(stop.wait())
         waiting: set[asyncio.Future[Any]] = {stopping, daemon.failed}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -156,7 +156,7 @@ def agent_for(device: Device, agent: Mapping[str, bytes]) -> dict[str, bytes]:
         is_for_boards = module == "hardware_board"
         if device.board is Board.UNIX:
             return not is_for_boards
-        return is_for_boards or not module.startswith("hardware_")
+        return is_for_boards or not module.startswith(("hardware_", "fakes"))
 
     return {name: data for name, data in agent.items() if is_needed(name)}
 

@@ -68,7 +68,7 @@ def compile_module(name: str, source: bytes) -> bytes:
     with tempfile.TemporaryDirectory(prefix="seawall-mpy-") as directory:
         given, made = Path(directory) / "module.py", Path(directory) / "module.mpy"
         given.write_bytes(source)
-        command = [_compiler(), _OPTIMISATION, "-s", name, "-o", str(made), str(given)]
+        command = [_compiler(), _OPTIMISATION, "-s", "main", "-o", str(made), str(given)]
         try:
             done = subprocess.run(
                 command,

@@ -204,7 +204,7 @@ class Tls:
         """Return what the records that are whole now hold.
 
         Raises:
-            ssl.SSLError: a record is forged or broken, or the server has ended TLS.
+            ssl.SSLError: a record is forged or broken.
         """
         self._incoming.write(data)
         clear: list[bytes] = []

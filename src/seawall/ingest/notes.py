@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
+from seawall.model.command import MAX_ANSWER_CHARS, CommandAnswer
 from seawall.model.event import Event
 from seawall.wire.commands import parse_reply
 from seawall.wire.payload import Member, parse_members
@@ -29,6 +31,19 @@ def reply_note(device_id: str, body: bytes, at_ms: int) -> Event:
     """
     parse_reply(body)
     return _event("device-reply", device_id, parse_members(body), at_ms)
+
+
+def reply_answer(device_id: str, body: bytes, at_ms: int) -> CommandAnswer:
+    """Return a device's answer as the queue of commands keeps it.
+
+    Raises:
+        ProtocolError: if the body is not a reply.
+    """
+    reply = parse_reply(body)
+    text = body.decode()
+    if len(text) > MAX_ANSWER_CHARS:  # cut in two it would be no JSON
+        text = json.dumps({"re": reply.re, "ok": reply.ok})
+    return CommandAnswer(device_id, reply.re, at_ms, text)
 
 
 def _event(kind: str, device_id: str, members: dict[str, Member], at_ms: int) -> Event:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from seawall.errors import ProtocolError
-from seawall.ingest.notes import event_note, reply_note
+from seawall.ingest.notes import event_note, reply_answer, reply_note
 from seawall.ingest.presence import StatusChange, parse_status
 from seawall.ingest.progress import Progress
 from seawall.ingest.replay import MASK, History, Window, histories
+from seawall.model.command import CommandAnswer
 from seawall.model.device import DeviceStatus, Profile
 from seawall.model.event import Event
 from seawall.model.message import Inbound
@@ -41,11 +42,15 @@ from seawall.wire.plain import open_plain
 
 MAX_AHEAD_MS: Final = 86_400_000
 """A reading may be dated a day ahead of the server at most; the past is free (an outbox)."""
+SENDER_WINDOW: Final = 64
+"""A device holds back further readings while half as many are not known to be stored."""
 MAX_KEPT_TOPIC_CHARS: Final = 200
 
 _MAX_LANE_SHAPES: Final = 32
 """Making a reader takes as long as fifty readings, so no device has more of them made."""
 _OPEN_BRACE: Final = 0x7B
+_BEFORE_SIG: Final = slice(None, -SUFFIX_BYTES)
+_SIG: Final = slice(-SUFFIX_BYTES, None)
 _BY_STATUS: Final = {
     DeviceStatus.DISABLED: (Reason.DISABLED_DEVICE, "the device is disabled"),
     DeviceStatus.REVOKED: (Reason.REVOKED_DEVICE, "the device is revoked"),
@@ -107,6 +112,7 @@ class Judgement:
         duplicates: Messages that were stored before and sent again.
         statuses: What devices said of their connection, in order.
         events: What devices reported and answered, for the log.
+        answers: What devices answered, for the queue of commands.
         notices: Up to where devices may be told ``stored`` after the commit.
     """
 
@@ -115,6 +121,7 @@ class Judgement:
     duplicates: int = 0
     statuses: list[StatusChange] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    answers: list[CommandAnswer] = field(default_factory=list)
     notices: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -150,7 +157,8 @@ class Pipeline:
         if track_progress:
             self._progress = Progress()
             for device_id, history in self._histories.items():
-                self._progress.resume(device_id, *history.newest())
+                if history.is_gapless(SENDER_WINDOW):
+                    self._progress.resume(device_id, *history.newest())
 
     def set_keys(self, keys: Mapping[str, DeviceKey]) -> None:
         """Take a new registry; it applies to every message judged from now on."""
@@ -196,12 +204,12 @@ class Pipeline:
             ):
                 self._judge_other(message, judgement, changed)
                 continue
-            body = payload[:-SUFFIX_BYTES] + b"}"
+            body = payload[_BEFORE_SIG] + b"}"
             inner = lane.inner()
             inner.update(body)
             outer = lane.outer()
             outer.update(inner.digest())
-            if not compare(b',"sig":"%b"}' % outer.hexdigest().encode(), payload[-SUFFIX_BYTES:]):
+            if not compare(b',"sig":"%b"}' % outer.hexdigest().encode(), payload[_SIG]):
                 self._judge_other(message, judgement, changed)
                 continue
             boot = -1
@@ -282,6 +290,7 @@ class Pipeline:
                 judgement.events.append(event_note(place.device_id, body, message.received_ms))
             elif place.channel is Channel.REPLIES:
                 judgement.events.append(reply_note(place.device_id, body, message.received_ms))
+                judgement.answers.append(reply_answer(place.device_id, body, message.received_ms))
             else:
                 read = plain_counters if known.profile is Profile.PLAIN else reading_counters
                 boot, seq, ts_ms = read(body)

@@ -15,6 +15,17 @@ class Presence(NamedTuple):
     since_ms: int
 
 
+class Connection(NamedTuple):
+    """Whether a device is connected, if known, and its how-manieth connection that is.
+
+    The number counts connections that this process has heard of, so it tells one
+    from the next, no more.
+    """
+
+    online: bool | None
+    number: int
+
+
 class StatusChange(NamedTuple):
     """A status message, taken apart.
 
@@ -50,6 +61,7 @@ class PresenceTable:
 
     def __init__(self) -> None:
         self._known: dict[str, Presence] = {}
+        self._connections: dict[str, int] = {}
 
     def update(self, change: StatusChange) -> bool:
         """Take a status in; True if it says something new."""
@@ -59,8 +71,23 @@ class PresenceTable:
         self._known[change.device_id] = Presence(change.online, change.at_ms)
         return True
 
+    def count_connection(self, device_id: str) -> None:
+        """Note that a device said it is online: each of its connections begins so.
+
+        A broker that was killed tells no last will, so two may follow each other.
+        """
+        self._connections[device_id] = self._connections.get(device_id, 0) + 1
+
+    def connection(self, device_id: str) -> Connection:
+        """Return what is known of one device's connection."""
+        known = self._known.get(device_id)
+        count = self._connections.get(device_id, 0)
+        return Connection(None if known is None else known.online, count)
+
     def forget(self, device_ids: set[str]) -> None:
         """Drop all devices that are not among these."""
+        for device_id in self._connections.keys() - device_ids:
+            del self._connections[device_id]
         for device_id in self._known.keys() - device_ids:
             del self._known[device_id]
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from seawall.model.reading import ReplayWindow
+from seawall.store.series import KEPT_BOOTS
 
 WIDTH: Final = 256
 """How far behind the newest number of its boot a message may come, late, and be taken."""
 MASK: Final = (1 << WIDTH) - 1
-KEPT_BOOTS: Final = 4
 
 
 class Window:
@@ -97,6 +97,17 @@ class History:
         """Return (boot, seq) of the highest number of the newest boot; there must be one."""
         window = self._windows[max(self._windows)]
         return window.boot, window.top
+
+    def is_gapless(self, sender_window: int) -> bool:
+        """Whether no message of this device can be missing before the newest one.
+
+        Args:
+            sender_window: A device sends at most so many that it does not know to be stored.
+        """
+        window = self._windows[max(self._windows)]
+        run = (~window.seen & (window.seen + 1)).bit_length() - 1
+        is_whole = len(self._windows) == 1 and window.top - run < 1
+        return run >= sender_window or is_whole
 
     def _new_boot(self, boot: int, seq: int) -> Window | None:
         if len(self._windows) >= KEPT_BOOTS:

@@ -18,7 +18,7 @@ from seawall.ingest.counters import Counters
 from seawall.ingest.feed import Feed
 from seawall.ingest.notices import Notices, Publish
 from seawall.ingest.pipeline import DeviceKey, Judgement, Pipeline
-from seawall.ingest.presence import Presence, PresenceTable
+from seawall.ingest.presence import Connection, Presence, PresenceTable
 from seawall.ingest.rate import NoteLimit
 from seawall.model.device import Device, DeviceStatus
 from seawall.model.event import Event
@@ -172,6 +172,11 @@ class Ingest:
         """Whether drivers should stop reading until something is settled."""
         return self._waiting_count >= CONGESTED_BATCHES * self._settings.batch_readings
 
+    @property
+    def store_fails(self) -> bool:
+        """Whether the last commit failed; it is tried again, and nothing is acknowledged."""
+        return self._retry_s > FIRST_RETRY_S
+
     # -- what others ask
 
     @property
@@ -183,6 +188,10 @@ class Ingest:
     def presence(self) -> dict[str, Presence]:
         """Return which devices said that they are connected, or went."""
         return self._presence.snapshot()
+
+    def connection(self, device_id: str) -> Connection:
+        """Return what is known of one device's connection."""
+        return self._presence.connection(device_id)
 
     # -- batches
 
@@ -246,7 +255,8 @@ class Ingest:
         assert job is not None  # noqa: S101  a commit has a job
         assert self._loop is not None  # noqa: S101  and a loop
         batch = job.judgement.batch
-        if not (batch.readings or batch.windows or batch.refusals or job.judgement.events):
+        is_empty = not (batch.readings or batch.windows or batch.refusals)
+        if is_empty and not (job.judgement.events or job.judgement.answers):
             self._finish(0)
             return
         future = self._loop.run_in_executor(self._writer, _store, self._store, job.judgement)
@@ -255,7 +265,7 @@ class Ingest:
     def _committed(self, future: asyncio.Future[int]) -> None:
         error = None if future.cancelled() else future.exception()
         if error is None and not future.cancelled():
-            if self._retry_s > FIRST_RETRY_S:
+            if self.store_fails:
                 _log.warning("the store works again")
             self._retry_s = FIRST_RETRY_S
             self._finish(future.result())
@@ -298,6 +308,8 @@ class Ingest:
 
     def _take_statuses(self, judgement: Judgement) -> None:
         for change in judgement.statuses:
+            if change.online:
+                self._presence.count_connection(change.device_id)
             if not self._presence.update(change):
                 continue
             self.feed.tell_presence(change)
@@ -326,6 +338,9 @@ def _newest(judgement: Judgement) -> Sequence[Reading]:
 def _store(store: Store, judgement: Judgement) -> int:
     """Commit a batch, then its notes; on the writer's thread."""
     batch = judgement.batch
+    if judgement.answers:
+        # First: said again they change nothing, so what fails here or later is tried whole.
+        store.answer_commands(judgement.answers)
     new = store.append(batch) if batch.readings or batch.windows or batch.refusals else 0
     if judgement.events:
         try:

@@ -23,7 +23,8 @@ CLIENT_ID: Final = "@ingest"
 FILTERS: Final = tuple(sorted(f"devices/+/{channel.value}" for channel in UPWARD))
 
 _FIRST_DELAY_S: Final = 0.1
-_LONGEST_DELAY_S: Final = 15.0
+_LONGEST_DELAY_S: Final = 2.0
+_WARN_EVERY_S: Final = 30.0
 _CONNECT_S: Final = 10.0
 _PUBLISH_S: Final = 10.0
 
@@ -59,6 +60,7 @@ class Subscriber:
         self._connect = Connect(client_id, clean_start=False, keep_alive_s=keep_alive_s)
         self._subscription: Subscription | None = None
         self._ready = asyncio.Event()
+        self._proven = False
 
     @property
     def connected(self) -> bool:
@@ -72,19 +74,22 @@ class Subscriber:
     async def run(self) -> None:
         """Serve until cancelled. Never gives up: brokers come back."""
         failures = 0
+        warned_at = float("-inf")
         while True:
-            began = time.monotonic()
+            self._proven = False
             try:
                 reason = await self._serve()
             except ServiceError as error:
                 reason = str(error)
-            if time.monotonic() - began > _LONGEST_DELAY_S:
-                failures = 0
-            failures += 1
-            delay = min(_FIRST_DELAY_S * 2**failures, _LONGEST_DELAY_S)
+            failures = 0 if self._proven else failures + 1
+            delay = min(_FIRST_DELAY_S * 2 ** min(failures, 20), _LONGEST_DELAY_S)
             # Half of it by chance, so that many workers do not come back at once.
             delay *= 0.5 + random.random() / 2  # noqa: S311  no secret
-            _LOG.warning("%s; trying again in %.1f s", reason, delay)
+            now = time.monotonic()
+            again = failures > 1 and now - warned_at < _WARN_EVERY_S
+            warned_at = warned_at if again else now
+            level = logging.DEBUG if again else logging.WARNING
+            _LOG.log(level, "%s; trying again in %.1f s", reason, delay)
             await asyncio.sleep(delay)
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
@@ -125,6 +130,7 @@ class Subscriber:
             ends: set[asyncio.Future[Any]] = {subscription.proven, subscription.lost}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if subscription.proven.done():
+                self._proven = True
                 self._ready.set()
                 _LOG.info(
                     "connected to the broker at %s, %s",

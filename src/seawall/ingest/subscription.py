@@ -84,6 +84,7 @@ class Subscription:
         self._own_ids: deque[tuple[int, int]] = deque()
         self._backlog = True
         self._paused = False
+        self._rechecking: asyncio.TimerHandle | None = None
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._submitted = 0
         self._settled = 0
@@ -237,12 +238,17 @@ class Subscription:
         if not self._paused and not self.lost.done():
             self._paused = True
             self._link.pause()
-            self._loop.call_later(_RECHECK_S, self._recheck)
+            self._recheck_later()
+
+    def _recheck_later(self) -> None:
+        if self._rechecking is not None:
+            self._rechecking.cancel()
+        self._rechecking = self._loop.call_later(_RECHECK_S, self._recheck)
 
     def _recheck(self) -> None:
         if self._paused and not self.lost.done():
             if self._sink.congested:
-                self._loop.call_later(_RECHECK_S, self._recheck)
+                self._recheck_later()
             else:
                 self._go_on()
 

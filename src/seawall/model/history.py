@@ -29,7 +29,7 @@ class Bucket(NamedTuple):
     """A span of a series put into one point. ``start_ms`` is UTC milliseconds."""
 
     start_ms: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which a span has no use for
     minimum: float
     mean: float
     maximum: float

@@ -13,6 +13,11 @@ class Role(StrEnum):
     OPERATOR = "operator"
     ADMIN = "admin"
 
+    def includes(self, other: Role) -> bool:
+        """Whether whoever has this role may do what the other one may."""
+        roles = list(Role)
+        return roles.index(self) >= roles.index(other)
+
 
 @dataclass(frozen=True, slots=True)
 class User:

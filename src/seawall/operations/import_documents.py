@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from seawall.errors import SeawallError
 from seawall.transfer import options
+from seawall.transfer.blocks import ObjectIds
 from seawall.transfer.connect import channel, connect, drop, node_type
 from seawall.transfer.documents import Documents, Skipped, new_ids
 from seawall.transfer.failures import TransferFailedError
@@ -20,7 +21,6 @@ from seawall.transfer.progress import Progress
 from seawall.transfer.server_uri import ServerAddress
 from seawall.transfer.sources import Source
 from seawall.transfer.wire import Client
-
 
 SWITCH_INTERVAL_S: Final = 0.0005
 
@@ -63,7 +63,7 @@ class ImportResult:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-class Interrupted(BaseException):  # noqa: N818  it is no error, like KeyboardInterrupt
+class Interrupted(BaseException):
     """Somebody asked the run to end; the text is the name of the signal."""
 
 
@@ -102,11 +102,7 @@ def _run(
     client: Client,
     result: ImportResult,
 ) -> None:
-    source = Source(asked.input.files)
-    if source.files and source.size is not None:
-        reporting.log(f"filesize: {source.size} bytes", 1)
-    elif not source.files:
-        reporting.log("reading from stdin", 1)
+    source = _opened(asked, reporting)
     ids = new_ids()
     inserts = asked.ingest.mode == options.INSERT
     skipped = Skipped(lambda text: reporting.log(text, 0), reporting.raw, reporting.bad)
@@ -120,21 +116,10 @@ def _run(
     if asked.ingest.drop:
         reporting.log(f"dropping: `{asked.database}.{asked.collection}`", 0)
         drop(client, asked.database, asked.collection, concern)
-    target = Target(
-        collection=asked.collection,
-        ordered=asked.ingest.maintain_insertion_order,
-        stop_on_error=asked.ingest.stop_on_error,
-        concern=concern,
-        bypass_validation=asked.ingest.bypass_document_validation,
-        batch_size=asked.ingest.batch_size,
-        planner=None
-        if inserts
-        else Planner(str(asked.ingest.mode), (asked.ingest.upsert_fields or "_id").split(","), ids),
-    )
     channels = [
         channel(client, asked.database, address) for _ in range(asked.ingest.insertion_workers)
     ]
-    inserter = Inserter(channels, target, lambda text: reporting.log(text, 0))
+    inserter = Inserter(channels, _target(asked, concern, ids), lambda text: reporting.log(text, 0))
     name = f"{asked.database}.{asked.collection}"
     progress = Progress(
         name,
@@ -150,6 +135,31 @@ def _run(
     finally:
         result.written, result.failed = inserter.counts.written, inserter.counts.failed
         result.skipped_bad = skipped.bad_rows
+
+
+def _opened(asked: ImportOptions, reporting: Reporting) -> Source:
+    source = Source(asked.input.files)
+    if source.files and source.size is not None:
+        reporting.log(f"filesize: {source.size} bytes", 1)
+    elif not source.files:
+        reporting.log("reading from stdin", 1)
+    return source
+
+
+def _target(asked: ImportOptions, concern: dict[str, Any], ids: ObjectIds) -> Target:
+    ingest = asked.ingest
+    planner = None
+    if ingest.mode != options.INSERT:
+        planner = Planner(str(ingest.mode), (ingest.upsert_fields or "_id").split(","), ids)
+    return Target(
+        collection=asked.collection,
+        ordered=ingest.maintain_insertion_order,
+        stop_on_error=ingest.stop_on_error,
+        concern=concern,
+        bypass_validation=ingest.bypass_document_validation,
+        batch_size=ingest.batch_size,
+        planner=planner,
+    )
 
 
 def _pump(first: Any, documents: Documents, inputs: Any, inserter: Inserter) -> None:

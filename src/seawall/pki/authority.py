@@ -137,24 +137,25 @@ class Authority:
         now: datetime,
         *,
         number: int = 1,
-        newer_than: datetime | None = None,
     ) -> bytes:
         """Return a certificate revocation list, PEM (RFC 5280, section 5).
+
+        Its ``thisUpdate`` counts seconds from the authority's beginning, one for
+        each list, and not from the clock: a list signed while the clock was ahead
+        would shut every device out until then, as not yet valid. Of two lists
+        OpenSSL takes the one with the later ``thisUpdate``, which is so the one with
+        the greater number.
 
         Args:
             revoked: Every revoked certificate.
             now: The time.
             number: CRL number, greater than that of every list before.
-            newer_than: ``thisUpdate`` of the list before. OpenSSL takes, of two
-                lists, the one with the later ``thisUpdate`` in whole seconds, so
-                this one is put at least a second later.
 
         Raises:
             KeyAccessError: the clock is outside the authority's life.
         """
-        start = self._start(now)
-        if newer_than is not None and newer_than >= start:
-            start = newer_than.replace(microsecond=0) + _SECOND
+        self._start(now)
+        start = self.certificate.not_valid_before_utc + number * _SECOND
         end = min(now + profiles.CRL_LIFETIME, self.certificate.not_valid_after_utc)
         builder = (
             x509.CertificateRevocationListBuilder()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall.errors import KeyAccessError
-from seawall.pki.files import check_private_file
+from seawall.pki.files import check_private_file, unreadable
 from seawall.pki.keystore import CertificatePaths, Keystore
 
 _TLS_1_2_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -37,7 +37,7 @@ def mqtt_server_context(keystore: Keystore, crl_pem: bytes) -> ssl.SSLContext:
     context.load_verify_locations(cafile=keystore.ca_chain_path)
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
-    _load_crl(context, crl_pem)
+    _load_crl(context, crl_pem, keystore.crl_path)
     return context
 
 
@@ -87,6 +87,8 @@ def _load_pair(context: ssl.SSLContext, paths: CertificatePaths) -> None:
     try:
         # Never ask on a terminal: our leaf keys are not encrypted.
         context.load_cert_chain(paths.certificate, paths.key, password=lambda: b"")
+    except PermissionError as error:
+        raise unreadable(paths.key, error) from error
     except (OSError, ssl.SSLError) as error:
         raise KeyAccessError(
             f"{paths.certificate} and {paths.key} cannot be used: {error}",
@@ -95,7 +97,7 @@ def _load_pair(context: ssl.SSLContext, paths: CertificatePaths) -> None:
         ) from error
 
 
-def _load_crl(context: ssl.SSLContext, crl_pem: bytes) -> None:
+def _load_crl(context: ssl.SSLContext, crl_pem: bytes, path: Path) -> None:
     # `load_verify_locations(cadata=...)` reads certificates only, so by a file.
     with tempfile.NamedTemporaryFile(prefix="seawall-crl-") as file:
         file.write(crl_pem)
@@ -104,5 +106,7 @@ def _load_crl(context: ssl.SSLContext, crl_pem: bytes) -> None:
             context.load_verify_locations(cafile=file.name)
         except ssl.SSLError as error:
             raise KeyAccessError(
-                f"the revocation list cannot be used: {error}", reference="key-damaged"
+                f"the revocation list {path} cannot be used: {error}",
+                reference="key-damaged",
+                hint="restore it from a backup",
             ) from error

@@ -106,10 +106,15 @@ def read_private(path: Path) -> bytes:
     except FileNotFoundError:
         raise KeyAccessError(f"{path} is missing", reference="key-missing") from None
     except OSError as error:
-        raise KeyAccessError(
-            f"{path} cannot be read: {error.strerror}",
-            hint=f"it must belong to the user who runs Seawall: chown \"$USER\" '{path}'",
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> KeyAccessError:
+    """Return the error to raise when a secret, or the folder of secrets, could not be read."""
+    return KeyAccessError(
+        f"{path} cannot be read: {error.strerror}",
+        hint=f"it must belong to the user who runs Seawall: chown \"$USER\" '{path}'",
+    )
 
 
 def unwritable(path: Path, error: OSError) -> SeawallError:

@@ -106,9 +106,12 @@ class Keystore:
         if not path.is_dir():
             raise _missing(path)
         files.check_private_directory(path)
-        absent = [
-            name for name in (*_SECRETS, *_PUBLIC, *DIRECTORIES) if not (path / name).exists()
-        ]
+        try:
+            absent = [
+                name for name in (*_SECRETS, *_PUBLIC, *DIRECTORIES) if not (path / name).exists()
+            ]
+        except OSError as error:
+            raise files.unreadable(Path(error.filename or path), error) from error
         if absent:
             raise StateError(
                 f"{path} is half made: {', '.join(absent)} missing",
@@ -342,8 +345,7 @@ class Keystore:
         self, register: revocation.RevocationRegister, now: datetime, authority: Authority
     ) -> None:
         register = register.with_next_number()
-        before = x509.load_pem_x509_crl(self.crl_pem()).last_update_utc
-        crl = authority.build_crl(register.revoked, now, number=register.number, newer_than=before)
+        crl = authority.build_crl(register.revoked, now, number=register.number)
         try:
             files.write_private(self.path / "revoked.json", revocation.render_register(register))
             files.write_private(self.crl_path, crl)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
+from seawall.model.command import CommandAnswer, CommandState, QueuedCommand
 from seawall.model.device import Device
 from seawall.model.event import Event
 from seawall.model.history import Bucket, DeviceActivity, ReadingQuery
@@ -50,6 +51,7 @@ class CheckingStore:
         self._store = store
         self._revision = -1
         self._command_numbers: dict[str, int] = {}
+        self._command_revision = -1
 
     # -- readings
 
@@ -193,7 +195,7 @@ class CheckingStore:
         self._revision = found
         return found
 
-    # -- events, users, commands
+    # -- events, users
 
     def log(self, events: Iterable[Event]) -> None:
         """Check that events have a kind."""
@@ -241,12 +243,64 @@ class CheckingStore:
         """Pass on."""
         self._store.end_session(token_sha256)
 
-    def next_command_number(self, device_id: str, at_least: int) -> int:
-        """Check that numbers grow."""
+    # -- commands
+
+    def last_command_number(self, device_id: str) -> int:
+        """Check that it never falls."""
+        found = self._store.last_command_number(device_id)
         before = self._command_numbers.get(device_id, 0)
-        found = self._store.next_command_number(device_id, at_least)
-        _require(found >= at_least and found > before, f"{found} after {before}")
+        _require(found >= before, f"the number fell from {before} to {found}")
         self._command_numbers[device_id] = found
+        return found
+
+    def add_command(self, command: QueuedCommand, event: Event) -> None:
+        """Check that a new command goes in, and that its number counts from then on."""
+        _require(is_device_id(command.device_id), f"no device id: {command.device_id!r}")
+        _require(0 < command.n <= _MAX_COUNTER, f"number out of range: {command}")
+        _require(command.state is CommandState.QUEUED, f"not as a new one: {command}")
+        _check_command(command)
+        before = self._store.command_revision()
+        self._store.add_command(command, event)
+        _require(self.last_command_number(command.device_id) >= command.n, "it does not count")
+        _require(self.command_revision() > before, "the revision did not grow")
+
+    def commands(
+        self, *, device_id: str | None = None, only_open: bool = False, last: int | None = None
+    ) -> list[QueuedCommand]:
+        """Check that commands fit, are in order and can be."""
+        _require(last is None or last >= 0, f"{last} commands are asked for")
+        found = self._store.commands(device_id=device_id, only_open=only_open, last=last)
+        _require(last is None or len(found) <= last, f"{len(found)} commands, not {last}")
+        places = [(command.device_id, command.n) for command in found]
+        _require(places == sorted(set(places)), f"not sorted: {places}")
+        for command in found:
+            _require(device_id in (None, command.device_id), f"not of {device_id}: {command}")
+            _require(command.state.is_open or not only_open, f"not open: {command}")
+            _check_command(command)
+        return found
+
+    def note_commands_sent(self, commands: Sequence[tuple[str, int]]) -> None:
+        """Pass on."""
+        self._store.note_commands_sent(commands)
+
+    def answer_commands(self, answers: Sequence[CommandAnswer]) -> int:
+        """Check that no more became answered than there are answers."""
+        found = self._store.answer_commands(answers)
+        _require(0 <= found <= len(answers), f"{found} of {len(answers)} became answered")
+        return found
+
+    def expire_commands(self, before_ms: int) -> int:
+        """Check that what is open afterwards is younger."""
+        found = self._store.expire_commands(before_ms)
+        left = self._store.commands(only_open=True)
+        _require(all(command.at_ms >= before_ms for command in left), "one did not expire")
+        return found
+
+    def command_revision(self) -> int:
+        """Check that it never falls."""
+        found = self._store.command_revision()
+        _require(found >= self._command_revision, f"it fell from {self._command_revision}: {found}")
+        self._command_revision = found
         return found
 
     # -- life
@@ -283,6 +337,13 @@ def _check_window(window: ReplayWindow) -> None:
 def _check_refusal(refusal: Refusal) -> None:
     _require(len(refusal.payload) <= MAX_KEPT_PAYLOAD_BYTES, "too much of a payload is kept")
     _require(refusal.payload_bytes >= len(refusal.payload), f"shorter than itself: {refusal}")
+
+
+def _check_command(command: QueuedCommand) -> None:
+    _require(bool(command.payload) == command.state.is_open, f"payload and state: {command}")
+    is_answered = command.state is CommandState.ANSWERED
+    facts = (command.answered_ms, command.answer)
+    _require(facts.count(None) == (0 if is_answered else 2), f"half an answer: {command}")
 
 
 def _fits(reading: Reading, query: ReadingQuery) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
+from seawall.model.command import CommandAnswer, QueuedCommand
 from seawall.model.device import Device
 from seawall.model.event import Event
 from seawall.model.history import Bucket, DeviceActivity, ReadingQuery
@@ -117,13 +118,45 @@ class UserStore(Protocol):
 
 
 class CommandStore(Protocol):
-    """Numbers of signed commands."""
+    """The queue of signed commands: what was ordered, and what became of it."""
 
-    def next_command_number(self, device_id: str, at_least: int) -> int:
-        """Return a number greater than every one returned before for this device.
+    def last_command_number(self, device_id: str) -> int:
+        """Return the greatest number of a command that this device was ever given; 0 for none."""
 
-        Durable before it returns; at least ``at_least``.
+    def add_command(self, command: QueuedCommand, event: Event) -> None:
+        """Queue a command and log the event, in one transaction.
+
+        Of the commands of this device that are closed, those beyond the newest
+        `model.command.KEPT_COMMANDS` are forgotten; their numbers never are.
+
+        Raises:
+            ConflictError: its number is not greater than every one before
+                (``command-number-taken``): another process was quicker.
         """
+
+    def commands(
+        self, *, device_id: str | None = None, only_open: bool = False, last: int | None = None
+    ) -> list[QueuedCommand]:
+        """Return commands sorted by device and number; with ``last``, the newest by time."""
+
+    def note_commands_sent(self, commands: Sequence[tuple[str, int]]) -> None:
+        """Note that the broker has these (device, number); what is closed stays closed."""
+
+    def answer_commands(self, answers: Sequence[CommandAnswer]) -> int:
+        """Note what devices answered, in one transaction; again, or to nothing, is no error.
+
+        The command becomes answered, whatever it was, and those of its device with
+        lower numbers that were still open become superseded.
+
+        Returns:
+            How many became answered.
+        """
+
+    def expire_commands(self, before_ms: int) -> int:
+        """Give up open commands that were ordered before this time; return how many."""
+
+    def command_revision(self) -> int:
+        """Return a number that grows with every change of the queue, by any process."""
 
 
 class Store(ReadingStore, DeviceStore, EventStore, UserStore, CommandStore, Protocol):

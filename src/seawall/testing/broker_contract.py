@@ -54,6 +54,25 @@ def _is_let_in(rig: BrokerRig, identity: Identity | None) -> bool:
     return mark in rig.sink.payloads(topic)
 
 
+def _context(rig: BrokerRig, identity: Identity) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(rig.keys.keystore.root_path))
+    context.load_cert_chain(identity.certificate, identity.key)
+    return context
+
+
+def _answer_to_connect(rig: BrokerRig, context: ssl.SSLContext) -> bytes:
+    """Return what the broker answers to a CONNECT, nothing if TLS or it fails."""
+    try:
+        with (
+            socket.create_connection(("localhost", rig.endpoint.port), timeout=5) as sock,
+            context.wrap_socket(sock, server_hostname="localhost") as secured,
+        ):
+            secured.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x1e\x00\x01a")
+            return secured.recv(4)
+    except OSError:
+        return b""
+
+
 class BrokerContract:
     """Derive, and provide the fixture ``rig``."""
 
@@ -306,10 +325,13 @@ class BrokerContract:
     def test_a_revoked_device_is_cut_off_and_stays_out(self, rig: BrokerRig) -> None:
         """Its live session ends within `apply`; others notice nothing."""
         other = PahoDevice(rig, rig.keys.identities["b"]).connect().subscribe("devices/b/commands")
+        context = _context(rig, rig.keys.identities["a"])
+        assert _answer_to_connect(rig, context) == b"\x20\x02\x00\x00"
         device = PahoDevice(rig, rig.keys.identities["a"]).connect()
         rig.keys.revoke(rig.keys.identities["a"])
         rig.apply()
         wait_for(lambda: device.losses == 1, "the end of the session", timeout_s=2)
+        assert _answer_to_connect(rig, context) == b""
         assert not _is_let_in(rig, rig.keys.identities["a"])
         rig.publish("devices/b/commands", b"order")
         wait_for(lambda: other.received, "an order to another device")
@@ -362,8 +384,10 @@ class BrokerContract:
         """The session of the old certificate ends within `apply`, the new one is let in."""
         old = rig.keys.identities["a"]
         device = PahoDevice(rig, old).connect()
+        context = _context(rig, old)
         rig.keys.keystore.revoke(old.serial, datetime.now(UTC), rig.keys.authority)
         new = rig.keys.device("a")
         rig.apply()
         wait_for(lambda: device.losses == 1, "the end of the session", timeout_s=2)
+        assert _answer_to_connect(rig, context) == b""
         assert _is_let_in(rig, new)

@@ -139,7 +139,7 @@ class _Show:
             )
             listening = asyncio.create_task(self._listen(daemon))
             fleet = await asyncio.to_thread(self._make_fleet, daemon)
-            fleet.start()
+            await asyncio.to_thread(fleet.start)
             try:
                 await self._wait_for_the_end(daemon, stop)
                 connected = self._connected(daemon)

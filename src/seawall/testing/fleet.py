@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seawall.daemon.lock import wait_taken_in
 from seawall.devices.lifecycle import NewDevice
 from seawall.model.device import Board, Sensor
 from seawall.operations.add_device import add_device
@@ -16,6 +17,10 @@ from seawall.testing.device_process import DeviceProcess, Runtime, agent_path
 from seawall.testing.measurements import read_series, series_for
 
 ADC_NAME = "adc.txt"
+HEAP = "48k"
+"""The agent fits into 32 KB; a port of 64 bits gets the slack that doubled objects take."""
+ATTACK_HEAP = "64k"
+"""An attacker has more memory than the device that it plays."""
 
 
 @dataclass
@@ -58,16 +63,19 @@ class Fleet:
         )
         values = series_for(len(self.devices), read_series())
         (bundle / ADC_NAME).write_text("".join(f"{value}\n" for value in values))
-        script = "main.py"
+        script, heap = "main.py", HEAP
         if attack is not None:
+            heap = ATTACK_HEAP
             script = f"{attack}.py"
             shutil.copy(agent_path() / "attacks" / script, bundle / script)
-        device = DeviceProcess(bundle, self.runtime, script=script)
+        device = DeviceProcess(bundle, self.runtime, heap=heap, script=script)
         self.devices[device_id] = device
         return device
 
     def start(self, device_ids: Iterable[str] | None = None) -> None:
-        """Start the named devices; all of them by default."""
+        """Start the named devices, all by default, once a running daemon knows them."""
+        revision = self.installation.store.registry_revision()
+        wait_taken_in(self.installation.paths, revision)
         for device_id in self.devices if device_ids is None else device_ids:
             self.devices[device_id].start()
 

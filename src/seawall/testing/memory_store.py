@@ -8,10 +8,17 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
 from seawall.errors import ConflictError, NotFoundError, StoreError
+from seawall.model.command import (
+    KEPT_COMMANDS,
+    CommandAnswer,
+    CommandState,
+    QueuedCommand,
+)
 from seawall.model.device import Device
 from seawall.model.event import Event
 from seawall.model.history import Bucket, DeviceActivity, ReadingQuery
@@ -80,7 +87,9 @@ class MemoryStore:
         self._events: list[Event] = []
         self._users: dict[str, User] = {}
         self._sessions: dict[str, Session] = {}
-        self._commands: dict[str, int] = {}
+        self._command_numbers: dict[str, int] = {}
+        self._commands: dict[tuple[str, int], QueuedCommand] = {}
+        self._command_revision = 0
 
     # -- readings
 
@@ -224,7 +233,7 @@ class MemoryStore:
         """Return a number that grows with every change of the registry."""
         return self._revision
 
-    # -- events, users, commands
+    # -- events, users
 
     @_locked
     def log(self, events: Iterable[Event]) -> None:
@@ -278,12 +287,88 @@ class MemoryStore:
         """Forget a session."""
         self._sessions.pop(token_sha256, None)
 
+    # -- commands
+
     @_locked
-    def next_command_number(self, device_id: str, at_least: int) -> int:
-        """Return a number greater than every one returned before for this device."""
-        number = max(self._commands.get(device_id, 0) + 1, at_least)
-        self._commands[device_id] = number
-        return number
+    def last_command_number(self, device_id: str) -> int:
+        """Return the greatest number of a command that this device was ever given; 0 for none."""
+        return self._command_numbers.get(device_id, 0)
+
+    @_locked
+    def add_command(self, command: QueuedCommand, event: Event) -> None:
+        """Queue a command and log the event (see `CommandStore.add_command`)."""
+        name = command.device_id
+        if command.n <= self._command_numbers.get(name, 0):
+            raise ConflictError(
+                f"device {name} has a command of number {command.n} or later",
+                reference="command-number-taken",
+            )
+        self._command_numbers[name] = command.n
+        self._change(command)
+        kept = [old for old in self._commands.values() if old.device_id == name]
+        for old in kept[: max(0, len(kept) - KEPT_COMMANDS)]:
+            if not old.state.is_open:
+                del self._commands[name, old.n]
+        self._events.append(event)
+
+    @_locked
+    def commands(
+        self, *, device_id: str | None = None, only_open: bool = False, last: int | None = None
+    ) -> list[QueuedCommand]:
+        """Return commands sorted by device and number; with ``last``, the newest by time."""
+        found = sorted(
+            (
+                command
+                for command in self._commands.values()
+                if device_id in (None, command.device_id)
+                and (command.state.is_open or not only_open)
+            ),
+            key=lambda command: (command.at_ms, command.n, command.device_id),
+        )
+        if last is not None:
+            found = found[max(0, len(found) - last) :]
+        return sorted(found, key=lambda command: (command.device_id, command.n))
+
+    @_locked
+    def note_commands_sent(self, commands: Sequence[tuple[str, int]]) -> None:
+        """Note that the broker has these; what is closed stays closed."""
+        for place in commands:
+            command = self._commands.get(place)
+            if command is not None and command.state is CommandState.QUEUED:
+                self._change(replace(command, state=CommandState.SENT))
+
+    @_locked
+    def answer_commands(self, answers: Sequence[CommandAnswer]) -> int:
+        """Note what devices answered (see `CommandStore.answer_commands`)."""
+        answered = 0
+        for device_id, n, at_ms, text in answers:
+            command = self._commands.get((device_id, n))
+            if command is None or command.state is CommandState.ANSWERED:
+                continue
+            state = CommandState.ANSWERED
+            self._change(replace(command, payload=b"", state=state, answered_ms=at_ms, answer=text))
+            for old in self.commands(device_id=device_id, only_open=True):
+                if old.n < n:
+                    self._change(replace(old, payload=b"", state=CommandState.SUPERSEDED))
+            answered += 1
+        return answered
+
+    @_locked
+    def expire_commands(self, before_ms: int) -> int:
+        """Give up open commands that were ordered before this time; return how many."""
+        late = [old for old in self.commands(only_open=True) if old.at_ms < before_ms]
+        for command in late:
+            self._change(replace(command, payload=b"", state=CommandState.EXPIRED))
+        return len(late)
+
+    @_locked
+    def command_revision(self) -> int:
+        """Return a number that grows with every change of the queue."""
+        return self._command_revision
+
+    def _change(self, command: QueuedCommand) -> None:
+        self._commands[command.device_id, command.n] = command
+        self._command_revision += 1
 
     # -- life
 

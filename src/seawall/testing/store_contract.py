@@ -24,6 +24,7 @@ from seawall.model.history import Bucket, DeviceActivity, ReadingQuery
 from seawall.model.reading import Batch, Reading, Reason, Refusal, ReplayWindow
 from seawall.model.user import Role, Session, User
 from seawall.store.contract import Store
+from seawall.testing.command_contract import CommandContract, order
 
 T0_MS = 1_763_759_216_000
 
@@ -76,7 +77,7 @@ def a_session(token: str = "t1", user: str = "ann") -> Session:
     return Session(token, user, "browser", "csrf", T0_MS, T0_MS + 3_600_000)
 
 
-class StoreContract:
+class StoreContract(CommandContract):
     """Tests that a store keeps what it is given, and nothing else."""
 
     MAX_REFUSALS = 10
@@ -286,7 +287,7 @@ class StoreContract:
         assert [event.kind for event in store.events(last=3)] == ["1", "2", "3"]
         assert store.events(last=0) == []
 
-    # -- users, commands
+    # -- users
 
     def test_users_and_sessions(self, store: Store) -> None:
         store.put_user(a_user("bob"))
@@ -321,13 +322,6 @@ class StoreContract:
         assert store.session("old", T0_MS) is None
         assert store.session("new", later) is not None
 
-    def test_command_numbers_grow(self, store: Store) -> None:
-        assert store.next_command_number("a", 1) == 1
-        assert store.next_command_number("a", 1) == 2
-        assert store.next_command_number("a", T0_MS) == T0_MS
-        assert store.next_command_number("a", 5) == T0_MS + 1
-        assert store.next_command_number("b", 0) == 1
-
     # -- life
 
     def test_threads_share_it(self, store: Store) -> None:
@@ -340,7 +334,7 @@ class StoreContract:
                         Batch([a_reading(device_id, n)], [ReplayWindow(device_id, 1, n, 1)])
                     )
                     assert store.activity([device_id])[0].readings == n + 1
-                    store.next_command_number("shared", 0)
+                    order(store, "shared")
             except BaseException as error:
                 failures.append(error)
 
@@ -351,7 +345,7 @@ class StoreContract:
             thread.join()
         assert failures == []
         assert len(list(store.readings(ReadingQuery()))) == 80
-        assert store.next_command_number("shared", 0) == 81
+        assert store.last_command_number("shared") == len(store.commands()) == 80
 
     def test_a_closed_store_says_so(self, store: Store) -> None:
         store.check()

@@ -14,12 +14,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from seawall.errors import ConflictError, NotFoundError
 from seawall.ingest.feed import Feed
 from seawall.ingest.presence import Presence, StatusChange
+from seawall.model.command import QueuedCommand
 from seawall.model.device import Board, Device, DeviceStatus, Profile, Sensor, Trust
 from seawall.model.event import Event
 from seawall.model.reading import Batch, Reading, Reason, Refusal
 from seawall.model.user import Role, Session, User
+from seawall.operations.send_command import Order
 from seawall.testing.memory_store import MemoryStore
 from seawall.web.auth import token_sha256
 from seawall.web.services import PublicFacts, Services
@@ -59,6 +62,7 @@ class WebStage:
             presence=lambda: self.presences,
             stored_readings=lambda: self.stored,
             problems=lambda: self.problems,
+            send_command=self.order,
             facts=PublicFacts(
                 version="0.1.0",
                 broker="builtin",
@@ -137,6 +141,20 @@ class WebStage:
         self.store.append(Batch(refusals=[refusal]))
         self.feed.tell_batch([], [refusal])
         return refusal
+
+    def order(self, user_name: str, device_id: str, order: Order) -> QueuedCommand:
+        """Queue a command; its seal is none."""
+        device = self.store.device(device_id)
+        if device is None or device.status is not DeviceStatus.ACTIVE:
+            kind = NotFoundError if device is None else ConflictError
+            raise kind(f"{device_id} takes no commands", reference="device-not-active")
+        n = max(self.store.last_command_number(device_id) + 1, self.now_ms())
+        actor = f"web:{user_name}"
+        command = QueuedCommand(
+            device_id, n, order.name, b"{}", self.now_ms(), actor, order.interval_ms
+        )
+        self.store.add_command(command, Event(self.now_ms(), "command-queued", device_id, actor))
+        return command
 
     def add_token(self, token: str, user_name: str = "admin", kind: str = "api") -> None:
         """Give a program a token."""

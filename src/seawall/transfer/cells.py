@@ -14,7 +14,8 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from seawall.transfer.layouts import LayoutMismatchError, layout_of
+from seawall.transfer.layout_elements import LayoutMismatchError
+from seawall.transfer.layouts import layout_of
 
 DOUBLE, STRING, DOCUMENT, ARRAY, BINARY = 0x01, 0x02, 0x03, 0x04, 0x05
 OBJECT_ID, BOOL, DATE, INT32, INT64, DECIMAL = 0x07, 0x08, 0x09, 0x10, 0x12, 0x13

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,10 +26,15 @@ TYPES: Final = (
 )
 """In the order whose numbers messages name."""
 WITHOUT_ARGUMENT: Final[dict[str, cells.Parser]] = {
-    **{AUTO: cells.infer, BOOLEAN: cells.boolean, DOUBLE: cells.double, INT32: cells.int32},
-    **{INT64: cells.int64, DECIMAL: cells.decimal, STRING: cells.string},
+    AUTO: cells.infer,
+    BOOLEAN: cells.boolean,
+    DOUBLE: cells.double,
+    INT32: cells.int32,
+    INT64: cells.int64,
+    DECIMAL: cells.decimal,
+    STRING: cells.string,
 }
-TRANSLATORS: Final = {
+TRANSLATORS: Final[dict[str, Callable[[str], str]]] = {
     DATE: str,
     DATE_GO: str,
     DATE_MS: layouts.from_microsoft,

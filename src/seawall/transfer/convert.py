@@ -94,7 +94,7 @@ class RowConverter:
         return document_bytes(body)
 
     def _elements(self, row: Sequence[str], number: int) -> list[tuple[tuple[Step, ...], Element]]:
-        found = []
+        found: list[tuple[tuple[Step, ...], Element]] = []
         for index, text in enumerate(row):
             if not text and self.ignore_blanks:
                 continue

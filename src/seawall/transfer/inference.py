@@ -53,19 +53,22 @@ Part = tuple[Array, int | Array, pa.BinaryArray]
 
 
 def floats_of(values: pa.StringArray) -> Array | None:
+    """Return finite doubles, None if one cell is none that Arrow can read."""
     try:
         parsed = pc.cast(values, pa.float64())
     except pa.ArrowInvalid:
         return None
-    numbers_ = parsed.to_numpy(zero_copy_only=False)
+    numbers_: Array = parsed.to_numpy(zero_copy_only=False)
     return numbers_ if np.isfinite(numbers_).all() else None
 
 
 def integers_of(values: pa.StringArray) -> Array | None:
+    """Return 64-bit integers, None if one cell is none that Arrow can read."""
     try:
-        return pc.cast(values, pa.int64()).to_numpy(zero_copy_only=False)
+        found: Array = pc.cast(values, pa.int64()).to_numpy(zero_copy_only=False)
     except pa.ArrowInvalid:
         return None
+    return found
 
 
 def kinds_of(values: pa.StringArray) -> Array:
@@ -119,10 +122,11 @@ def inferred(header: Callable[[int], bytes], values: pa.StringArray) -> list[Seg
         if whole is not None:
             return whole
     parts: list[Part] = []
-    for kind in present:
+    for each in present:
+        kind = int(each)
         rows = np.flatnonzero(kinds == kind)
         parts += parts_of(
-            rows, values if len(rows) == len(values) else values.take(pa.array(rows)), int(kind)
+            rows, values if len(rows) == len(values) else values.take(pa.array(rows)), kind
         )
     return merged(header, parts, len(values))
 
@@ -166,6 +170,7 @@ def doubles(header: Callable[[int], bytes], values: Array) -> list[Segment]:
 
 
 def parts_of(rows: Array, values: pa.StringArray, kind: int) -> list[Part]:
+    """Return the values of cells of one kind, and the rows they stand in."""
     if kind == IS_STRING:
         _, *segments = strings(lambda _: b"", values)
         return [(rows, cells.STRING, joined(segments, len(rows)))]

@@ -279,7 +279,7 @@ def _bare(header: Callable[[int], bytes], values: pa.StringArray) -> list[Segmen
     words = pc.index_in(values, WORDS)
     if words.null_count != int(is_number.sum()):
         raise IrregularError
-    parts = []
+    parts: list[inference.Part] = []
     for index, (type_byte, payload) in enumerate(
         ((cells.BOOL, b"\0"), (cells.BOOL, b"\1"), (NULL, b""))
     ):

@@ -13,7 +13,13 @@ from seawall.transfer.cells import Element, pack_int32
 
 UPDATE: Final = "update"
 NULL: Final[Element] = (0x0A, b"")
-SIZES: Final = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0xFF: 0, 0x7F: 0}  # fmt: skip
+SIZES: Final = dict(
+    zip(
+        (0x01, 0x06, 0x07, 0x08, 0x09, 0x0A, 0x10, 0x11, 0x12, 0x13, 0x7F, 0xFF),
+        (8, 0, 12, 1, 8, 0, 4, 8, 8, 16, 0, 0),
+        strict=True,
+    )
+)
 """Bytes of the types of one size, bsonspec.org."""
 SEQUENCES: Final = {options.INSERT: b"documents", UPDATE: b"updates", options.DELETE: b"deletes"}
 _length = struct.Struct("<i").unpack_from

@@ -236,6 +236,17 @@ def _conflicts(
     ports = {each.rpartition(":")[2] if _has_port(each) else "27017" for each in found.hosts}
     if connection.port and not connection.host and not found.srv and ports != {connection.port}:
         yield _differs("port", hosts, connection.port, "port")
+    yield from _pairs(found, connection, tls, auth, database, set_name)
+
+
+def _pairs(
+    found: ServerAddress,
+    connection: ConnectionOptions,
+    tls: TlsOptions,
+    auth: AuthOptions,
+    database: str,
+    set_name: str,
+) -> Iterator[OptionError]:
     pairs = (
         ("database", found.database, database, "db"),
         ("username", found.username, auth.username, "username"),

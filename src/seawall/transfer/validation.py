@@ -128,7 +128,8 @@ def check_database(name: str) -> None:
             )
     if len(name.encode()) > MAX_DATABASE_BYTES:
         raise SettingsError(
-            f"invalid database name: db name '{name}' is longer than {MAX_DATABASE_BYTES} characters"
+            f"invalid database name: db name '{name}' is longer than "
+            f"{MAX_DATABASE_BYTES} characters"
         )
 
 

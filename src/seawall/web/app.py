@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -16,22 +17,24 @@ from seawall.web.context import Context, WebContext
 from seawall.web.figures import Figures
 from seawall.web.gate import Gate
 from seawall.web.live import LiveHub
-from seawall.web.problems import ErrorBoundary, Problem, response_to
+from seawall.web.problems import ErrorBoundary, Problem, problem_response, response_to
 from seawall.web.rendering import Pages
 from seawall.web.security_headers import SecurityHeaders
 from seawall.web.services import Services
 from seawall.web.static_files import StaticFiles
 
+_log = logging.getLogger("seawall.web")
+
 _probes = APIRouter(include_in_schema=False)
 
 
-@_probes.get("/healthz")
+@_probes.api_route("/healthz", methods=["GET", "HEAD"])
 async def health() -> Response:
     """Say that the process serves."""
     return PlainTextResponse("ok\n")
 
 
-@_probes.get("/readyz")
+@_probes.api_route("/readyz", methods=["GET", "HEAD"])
 def readiness(context: Context) -> Response:
     """Say whether everything works. What does not is in the log, not in the answer."""
     try:
@@ -40,7 +43,8 @@ def readiness(context: Context) -> Response:
     except StoreError as error:
         problems = [error.message]
     if problems:
-        raise Problem(503, "not ready", reference="not-ready")
+        _log.warning("not ready: %s", "; ".join(problems))
+        return problem_response(Problem(503, "not ready", reference="not-ready"))
     return PlainTextResponse("ready\n")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from seawall.model.user import Role
 from seawall.web.auth import Identity, Sessions, SignIn
 from seawall.web.figures import Figures
 from seawall.web.live import LiveHub
@@ -46,6 +47,18 @@ def identity_of(request: Request) -> Identity:
     return identity
 
 
+def operator_of(request: Request) -> Identity:
+    """Return who asks, if they may give orders.
+
+    Raises:
+        Problem: nobody is signed in, or a viewer.
+    """
+    identity = identity_of(request)
+    if not identity.role.includes(Role.OPERATOR):
+        raise Problem(403, "this takes the role operator", reference="not-allowed")
+    return identity
+
+
 def address_of(request: Request) -> str:
     """Return the address that a request comes from."""
     return request.client.host if request.client else ""
@@ -53,3 +66,4 @@ def address_of(request: Request) -> str:
 
 Context = Annotated[WebContext, Depends(context_of)]
 SignedInIdentity = Annotated[Identity, Depends(identity_of)]
+OperatorIdentity = Annotated[Identity, Depends(operator_of)]

@@ -15,12 +15,14 @@ from typing import Final
 
 import msgspec
 
+from seawall.errors import SeawallError
 from seawall.web.services import LiveFeed
 
 TICK_S: Final = 0.1
 HEARTBEAT_S: Final = 15.0
 SUMMARY_S: Final = 2.0
 MAX_VIEWERS: Final = 500
+MAX_VIEWERS_OF_A_SESSION: Final = 50
 MAX_WAITING_CHUNKS: Final = 64
 """A viewer that is so many writes behind is let go; its browser comes back and asks anew."""
 MAX_REFUSALS_A_TICK: Final = 20
@@ -142,7 +144,9 @@ class LiveHub:
 
     def open(self, token_sha256: str, device_id: str | None = None) -> Viewer | None:
         """Add a viewer of the fleet, or of one device; None if there are too many."""
-        if self._is_closed or len(self._viewers) >= MAX_VIEWERS:
+        own = sum(1 for viewer in self._viewers if viewer.token_sha256 == token_sha256)
+        is_full = len(self._viewers) >= MAX_VIEWERS or own >= MAX_VIEWERS_OF_A_SESSION
+        if self._is_closed or is_full:
             return None
         viewer = Viewer(token_sha256, device_id)
         self._viewers.add(viewer)
@@ -209,6 +213,8 @@ class LiveHub:
         while True:
             try:
                 event = frame("summary", await self._summary())
+            except SeawallError as error:
+                _log.warning("no summary for the pages: %s", error)
             except Exception:
                 _log.exception("the summary failed; trying again")
             else:

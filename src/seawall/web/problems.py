@@ -121,7 +121,10 @@ def response_to(error: Exception, request: Request, pages: Pages) -> Response:
     """Return the answer to an error, as the path's readers need it."""
     problem = as_problem(error)
     if problem.status >= 500:
-        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        foreseen = isinstance(error, (Problem, errors.SeawallError, HTTPException))
+        words = str(error) or problem.reference or problem.detail
+        where = f"{request.method} {request.url.path}"
+        _log.error("%s failed: %s", where, words, exc_info=None if foreseen else error)
     if is_for_programs(request.url.path):
         return problem_response(problem)
     phrase = HTTPStatus(problem.status).phrase

@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from seawall.errors import ServiceError
 from seawall.ingest.presence import Presence
+from seawall.model.command import QueuedCommand
 from seawall.model.user import User
+from seawall.operations.send_command import Order
 from seawall.store.contract import Store
 
 
@@ -82,6 +85,10 @@ def _no_count() -> int:
     return 0
 
 
+def _no_commands(user_name: str, device_id: str, order: Order) -> QueuedCommand:
+    raise ServiceError("commands cannot be sent from here", reference="no-commands")
+
+
 def random_token() -> str:
     """Return a secret of 256 random bits, URL-safe."""
     return secrets.token_urlsafe(32)
@@ -100,6 +107,7 @@ class Services:
         presence: Devices that were heard of since the start, by id.
         stored_readings: How many readings were stored since the start; only grows.
         problems: What keeps the installation from being ready; empty if nothing does.
+        send_command: Queues an order to a device on behalf of a user. Blocking.
         samples: Further figures for `/metrics`.
         facts: What the pages say about this installation.
         new_token: Makes secrets.
@@ -113,5 +121,6 @@ class Services:
     stored_readings: Callable[[], int] = _no_count
     problems: Callable[[], Sequence[str]] = _nothing_wrong
     samples: Callable[[], Sequence[Sample]] = _no_samples
+    send_command: Callable[[str, str, Order], QueuedCommand] = _no_commands
     facts: PublicFacts = field(default_factory=lambda: PublicFacts(version="0"))
     new_token: Callable[[], str] = random_token

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from seawall.pki.certificates import CertificateFacts
 
 
-@click.group(name="ca")
+@click.group(
+    name="ca",
+    epilog="""\b
+Example:
+  seawall ca show
+""",
+)
 def command() -> None:
     """Show the certificate authority."""
 

@@ -1,4 +1,4 @@
-"""``seawall device``: adds, lists, shows, bundles, disables and revokes devices."""
+"""``seawall device``: adds, lists, shows, bundles, commands, disables and revokes devices."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from seawall.cli.asking import find_passphrase, passphrase_option
 from seawall.cli.device_bundle import bundle
+from seawall.cli.device_command import commands, identify, interval, restart
 from seawall.cli.device_facts import (
     add_facts,
     device_json,
@@ -24,9 +25,17 @@ from seawall.cli.state import json_option, state_option
 from seawall.model.device import Board, DeviceStatus, Profile, Trust
 
 
-@click.group(name="device")
+@click.group(
+    name="device",
+    epilog="""\b
+Examples:
+  seawall device add greenhouse-1 --sensor tmp36:0
+  seawall device bundle greenhouse-1 --out bundle
+  seawall device list
+""",
+)
 def command() -> None:
-    """Add, list, show, bundle, disable and revoke devices."""
+    """Add, list, show, bundle, command, disable and revoke devices."""
 
 
 @command.command(
@@ -94,6 +103,7 @@ def add(
     **options: Any,
 ) -> None:
     """Add a device: certificate, key, entry in the registry."""
+    from seawall.daemon.lock import wait_taken_in  # noqa: PLC0415
     from seawall.devices.lifecycle import (  # noqa: PLC0415
         DEFAULT_SENSORS,
         NewDevice,
@@ -115,6 +125,8 @@ def add(
     with opened(state) as installation:
         passphrase = find_passphrase(installation.keystore, passphrase_file)
         device = add_device(installation, new, passphrase=passphrase)
+        # A device that is started at once must not meet a daemon that does not know it yet.
+        wait_taken_in(installation.paths, installation.store.registry_revision())
     if as_json:
         emit_json(device_json(device))
         return
@@ -210,5 +222,5 @@ def enable(name: str, state: Path, as_json: bool) -> None:
         print_facts({"device": name, "status": device.status.value})
 
 
-command.add_command(bundle)
-command.add_command(revoke)
+for _more in (bundle, identify, restart, interval, commands, revoke):
+    command.add_command(_more)

@@ -50,7 +50,14 @@ def _shared_options(function: _Command) -> _Command:
     return function
 
 
-@click.group(name="payload")
+@click.group(
+    name="payload",
+    epilog="""\b
+Examples:
+  seawall payload sign --profile plain --key-file k < body.json
+  seawall payload verify --profile plain --key-file k < message.json
+""",
+)
 def command() -> None:
     """Sign and verify payloads."""
 

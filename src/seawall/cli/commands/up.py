@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import click
@@ -48,7 +49,10 @@ def command(state: Path, log_format: str, log_level: str) -> None:
     installation = open_installation(state, "daemon")
 
     def report(running: Running) -> None:
-        click.echo(f"ready: {running.url}")
-        say(f"devices connect to {running.mqtt_host} port {running.mqtt_port} ({running.broker})")
+        # A service does not end because nobody reads what it prints.
+        with contextlib.suppress(OSError):
+            click.echo(f"ready: {running.url}")
+            broker = f"{running.mqtt_host} port {running.mqtt_port} ({running.broker})"
+            say(f"devices connect to {broker}")
 
     asyncio.run(run_daemon(installation, on_ready=report))

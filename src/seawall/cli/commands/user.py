@@ -20,7 +20,14 @@ _password_file = click.option(
 )
 
 
-@click.group(name="user")
+@click.group(
+    name="user",
+    epilog="""\b
+Examples:
+  seawall user add maria --role operator
+  seawall user list
+""",
+)
 def command() -> None:
     """Add and list users, change passwords."""
 

@@ -175,6 +175,13 @@ def _prepare_file(path: Path, create: bool) -> None:
                 reference="store-missing",
                 hint="'seawall init' makes one",
             )
+        elif not path.stat().st_size:
+            # Never one of ours: to go on with an empty one would forget the fleet in silence.
+            raise StoreError(
+                f"database {path} is empty",
+                reference="store-corrupt",
+                hint="restore a backup of it; nothing was changed",
+            )
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
     except OSError as error:

@@ -89,9 +89,14 @@ class RegistryPart:
 _INSERT_EVENT = "INSERT INTO event (at, kind, subject, actor, detail) VALUES (?, ?, ?, ?, ?)"
 
 
+def insert_event(db: sqlite3.Connection, event: Event) -> None:
+    """Append an event within a transaction."""
+    db.execute(_INSERT_EVENT, _event_row(event))
+
+
 def _registry_changed(db: sqlite3.Connection, event: Event) -> None:
     db.execute("UPDATE fact SET value = value + 1 WHERE name = 'registry-revision'")
-    db.execute(_INSERT_EVENT, _event_row(event))
+    insert_event(db, event)
 
 
 def _event_row(event: Event) -> tuple[int, str, str, str, str]:

@@ -60,6 +60,25 @@ STEPS: Final[tuple[Step, ...]] = (
         "CREATE TABLE command_number (device_id TEXT PRIMARY KEY, number INTEGER NOT NULL)"
         " STRICT, WITHOUT ROWID",
     ),
+    (
+        # command_number outlives the commands: numbers are never given twice.
+        "CREATE TABLE command (device_id TEXT NOT NULL, n INTEGER NOT NULL, name TEXT NOT NULL,"
+        " payload BLOB NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL, interval INTEGER,"
+        " state TEXT NOT NULL, answered INTEGER, answer TEXT,"
+        " PRIMARY KEY (device_id, n)) STRICT, WITHOUT ROWID",
+        "CREATE INDEX command_open ON command (at) WHERE state IN ('queued', 'sent')",
+        "INSERT INTO fact VALUES ('command-revision', 0)",
+    ),
+    (
+        # Which (boot, seq) are settled, as runs without a gap: nearly always one for each
+        # boot, where an index has a row for each reading.
+        "CREATE TABLE run (sender INTEGER NOT NULL, boot INTEGER NOT NULL, first INTEGER NOT NULL,"
+        " last INTEGER NOT NULL, PRIMARY KEY (sender, boot, first)) STRICT, WITHOUT ROWID",
+        "INSERT INTO run SELECT sender, boot, min(seq), max(seq) FROM (SELECT sender, boot, seq,"
+        " seq - row_number() OVER (PARTITION BY sender, boot ORDER BY seq) AS island FROM reading)"
+        " GROUP BY sender, boot, island",
+        "DROP INDEX reading_identity",
+    ),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from seawall.store.sqlite.appending import Appender
+from seawall.store.sqlite.commands import CommandsPart
 from seawall.store.sqlite.database import Database
 from seawall.store.sqlite.readings import ReadingsPart
 from seawall.store.sqlite.refusals import RefusalsPart
@@ -12,7 +13,7 @@ from seawall.store.sqlite.registry import RegistryPart
 from seawall.store.sqlite.users import UsersPart
 
 
-class SqliteStore(ReadingsPart, RefusalsPart, RegistryPart, UsersPart):
+class SqliteStore(ReadingsPart, RefusalsPart, RegistryPart, UsersPart, CommandsPart):
     """A `Store` in one SQLite file.
 
     Args:

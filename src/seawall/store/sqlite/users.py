@@ -1,4 +1,4 @@
-"""Users, sessions and command numbers in SQLite."""
+"""Users and sessions in SQLite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from seawall.store.sqlite.database import Database
 
 
 class UsersPart:
-    """Who signs in, and the numbers of commands; see `UserStore` and `CommandStore`."""
+    """Who signs in; see `UserStore`."""
 
     _database: Database
 
@@ -75,16 +75,6 @@ class UsersPart:
         """Forget a session; no error if there is none."""
         with self._database.transaction() as db:
             db.execute("DELETE FROM session WHERE token_sha256 = ?", (token_sha256,))
-
-    def next_command_number(self, device_id: str, at_least: int) -> int:
-        """Return a number greater than every one returned before for this device, durably."""
-        with self._database.transaction() as db:
-            row = db.execute(
-                "INSERT INTO command_number VALUES (?, ?) ON CONFLICT (device_id)"
-                " DO UPDATE SET number = max(number + 1, excluded.number) RETURNING number",
-                (device_id, max(1, at_least)),
-            ).fetchone()
-        return int(row[0])
 
 
 def _user_of(row: tuple[str, str, str, int]) -> User:

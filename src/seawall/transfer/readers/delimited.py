@@ -81,9 +81,9 @@ class CsvScanner:
         white = WHITE.replace(delimiter, "")
         stop, mark = re.escape(delimiter), re.escape(quote)
         quoted = rf"{mark}((?:[^{mark}]++|{mark}{mark})*+){mark}[{white}]*+(?=[{stop}\n]|\Z)|"
-        self._cell = re.compile(
-            rf"[{white}]*+(?:{quoted if quote else '(?!)()|'}([^{stop}\n{mark}]*+)(?=[{stop}\n]|\Z))"
-        )
+        quoted = quoted if quote else "(?!)()|"
+        bare = rf"([^{stop}\n{mark}]*+)(?=[{stop}\n]|\Z)"
+        self._cell = re.compile(rf"[{white}]*+(?:{quoted}{bare})")
         self._opening = re.compile(rf"[{white}]*+{mark}") if quote else re.compile("(?!)")
         self._closed = (
             re.compile(rf"[{white}]*+{mark}(?:[^{mark}]++|{mark}{mark})*+{mark}[{white}]*+")

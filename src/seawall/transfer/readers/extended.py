@@ -16,7 +16,8 @@ from typing import Any, Final
 from seawall.transfer import cells
 from seawall.transfer.cells import Element, MisfitError, pack_int32, pack_int64
 from seawall.transfer.failures import TransferFailedError
-from seawall.transfer.layouts import LayoutMismatchError, layout_of
+from seawall.transfer.layout_elements import LayoutMismatchError
+from seawall.transfer.layouts import layout_of
 
 UNDEFINED, REGEX, DB_POINTER, CODE, SYMBOL, SCOPED_CODE, TIMESTAMP = 6, 11, 12, 13, 14, 15, 17
 MIN_KEY, MAX_KEY, NULL = 0xFF, 0x7F, 0x0A

@@ -61,6 +61,7 @@ class JsonReader:
         self._seen = 0
         self._columns: Any = None
         self._cut = 0
+        self._line = 1
         self._pending = b""
         self._opened = self._closed = self._needs_comma = False
         self._error: TransferFailedError | None = None
@@ -95,6 +96,7 @@ class JsonReader:
             return
         self._misses = 0
         self._cut += len(block)
+        self._line += piece.count(b"\n")
         self._pending = self._pending[end:]
         if len(block):
             yield block
@@ -123,6 +125,7 @@ class JsonReader:
             self._raise()
             return
         found, used = self._documents(self._pending, final)
+        self._line += self._pending.count(b"\n", 0, used)
         self._pending = self._pending[used:]
         if found:
             yield block_of(found)
@@ -135,7 +138,7 @@ class JsonReader:
             raise self._error
 
     def _documents(self, data: bytes, final: bool) -> tuple[list[bytes], int]:
-        """Return the documents that end in the data, and how much of it they and white space are."""
+        """Return the documents that end in the data, and how much of the data was read."""
         found: list[bytes] = []
         text = self._text(data)
         at = place = 0  # the same position, in bytes and in characters
@@ -199,6 +202,8 @@ class JsonReader:
             end = len(data) if line_end < 0 else line_end + 1
         except TransferFailedError as error:
             failure = error
+            place = f"document #{self._cut + 1}, line {self._line + data.count(b'\n', 0, at)}"
+            failure.hint = f"{place}: {error.hint}" if error.hint else place
         if self._bad_document is None:
             self._error = failure
             return b"", -1

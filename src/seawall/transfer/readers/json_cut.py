@@ -1,5 +1,7 @@
-"""Finds where a JSON value ends, in the wide grammar of the shell: quotes of both kinds,
-bare keys, constructors and regular expressions. What is inside is judged by a parser later.
+"""Finds where a JSON value ends, in the wide grammar of the shell.
+
+Quotes of both kinds, bare keys, constructors, regular expressions: all of it is
+stepped over, and what is inside is judged by a parser later.
 """
 
 from __future__ import annotations

@@ -19,8 +19,15 @@ STRING: Final = re.compile(rb'"((?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-
 NUMBER: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 ESCAPE: Final = re.compile(rb"(?:\\u[0-9a-fA-F]{4})+|\\.", re.DOTALL)
 ESCAPES: Final = {
-    **{b'\\"': b'"', b"\\\\": b"\\", b"\\/": b"/", b"\\b": b"\b", b"\\f": b"\f"},
-    **{b"\\n": b"\n", b"\\r": b"\r", b"\\t": b"\t", b"\\'": b"'"},
+    b'\\"': b'"',
+    b"\\'": b"'",
+    b"\\\\": b"\\",
+    b"\\/": b"/",
+    b"\\b": b"\b",
+    b"\\f": b"\f",
+    b"\\n": b"\n",
+    b"\\r": b"\r",
+    b"\\t": b"\t",
 }
 WORDS: Final = ((b"true", True), (b"false", False), (b"null", None))
 _LONE: Final = re.compile("[\ud800-\udfff]")

@@ -220,9 +220,10 @@ def _finite(text: str) -> float:
     return number
 
 
-_SCANNER: Final = json.JSONDecoder(
+_DECODER: Final[Any] = json.JSONDecoder(
     object_pairs_hook=_no_repetition, parse_constant=_no_constant, parse_float=_finite
-).scan_once
+)
+_SCANNER: Final = _DECODER.scan_once
 
 
 def scanned(text: str, at: int) -> tuple[dict[str, Any], int]:

@@ -14,7 +14,8 @@ from typing import Any, Final
 from seawall.transfer import cells
 from seawall.transfer.cells import Element, MisfitError, pack_int32, pack_int64
 from seawall.transfer.failures import TransferFailedError
-from seawall.transfer.layouts import LayoutMismatchError, layout_of
+from seawall.transfer.layout_elements import LayoutMismatchError
+from seawall.transfer.layouts import layout_of
 from seawall.transfer.readers import extended
 from seawall.transfer.readers.extended import Pairs, problem
 from seawall.transfer.readers.json_exact import WORDS, Parser, unescaped
@@ -109,7 +110,7 @@ class LegacyParser(Parser):
             raise self._bad()
         self.at = found.end()
         self._expect(b"(")
-        arguments = []
+        arguments: list[Any] = []
         self._skip_white()
         while not self._take(b")"):
             if arguments:

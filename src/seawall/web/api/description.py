@@ -43,7 +43,15 @@ def _answer(meaning: str) -> dict[str, Any]:
     return {"description": meaning, "content": {MEDIA_TYPE: {"schema": _REFERENCE}}}
 
 
-NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {404: _answer("There is no such device.")}
+Answers = dict[int | str, dict[str, Any]]
+
+NOT_FOUND: Final[Answers] = {404: _answer("There is no such device.")}
+FORBIDDEN: Final[Answers] = {
+    403: _answer("The role does not allow it, or a cookie came without its CSRF token.")
+}
+CONFLICT: Final[Answers] = {
+    409: _answer("The device is disabled or revoked, or too much waits for it.")
+}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

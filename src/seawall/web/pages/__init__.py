@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from seawall.web.pages import device, fleet, refusals, signin
+from seawall.web.pages import commands, device, fleet, refusals, signin
 
 router = APIRouter(include_in_schema=False)
-for _page in (fleet, device, refusals, signin):
+for _page in (fleet, device, commands, refusals, signin):
     router.include_router(_page.router)

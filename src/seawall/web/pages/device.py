@@ -7,7 +7,8 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from seawall.model.history import ReadingQuery
-from seawall.web.context import Context
+from seawall.model.user import Role
+from seawall.web.context import Context, SignedInIdentity
 from seawall.web.fleet import device_of, refusal_view
 from seawall.web.problems import Problem
 from seawall.web.units import primary_metric
@@ -16,6 +17,8 @@ router = APIRouter()
 
 SHOWN_REFUSALS: Final = 20
 SHOWN_READINGS: Final = 12
+SHOWN_COMMANDS: Final = 5
+NEVER_ORDERED: Final = ("disabled", "revoked")
 RANGES: Final = (
     ("15m", "15 min", 15 * 60_000),
     ("1h", "1 hour", 3_600_000),
@@ -27,8 +30,10 @@ RANGES: Final = (
 
 
 @router.get("/devices/{device_id}")
-def device_page(request: Request, context: Context, device_id: str) -> Response:
-    """Show one device: its chart, its newest readings, its identity, its refused messages."""
+def device_page(
+    request: Request, context: Context, identity: SignedInIdentity, device_id: str
+) -> Response:
+    """Show one device: its chart, newest readings, identity, commands and refused messages."""
     view = device_of(context.services, device_id)
     if view is None:
         raise Problem(404, f"there is no device {device_id[:64]}", reference="not-found")
@@ -49,5 +54,7 @@ def device_page(request: Request, context: Context, device_id: str) -> Response:
         all_ms=(first.ts_ms, readings[-1].ts_ms + 1) if first and readings else None,
         readings=list(reversed(readings)),
         refusals=refusals,
+        commands=list(reversed(store.commands(device_id=device_id, last=SHOWN_COMMANDS))),
+        may_order=identity.role.includes(Role.OPERATOR) and view.state not in NEVER_ORDERED,
         newest_refusal=refusals[0].id if refusals else 0,
     )

@@ -98,7 +98,8 @@ class ServerConnection(ServerOutput):
             packets = self._decoder.feed(data)
             if packets:
                 self._last_packet = now
-                self._handle(packets, events)
+                if self._decoder.alike < len(packets) or not self._take_alike(packets, events):
+                    self._handle(packets, events)
             if self._decoder.error is not None and self._state in {"open", "waiting"}:
                 raise self._decoder.error
         except PacketError as error:
@@ -209,6 +210,15 @@ class ServerConnection(ServerOutput):
                 if self._state != "open":
                     return
         self._check_in_flight(self.unsettled if self.version == V5 else 0)
+
+    def _take_alike(self, packets: list[Any], events: list[Event]) -> bool:
+        """Take publications with one header (`Decoder.alike`; of 3.1.1) as one, if they may be."""
+        topic, _, qos, retain, *_ = packets[0]
+        if self._state != "open" or topic not in self._topics or qos == 2:
+            return False
+        self.unsettled += len(packets)
+        events.append(Arrived(packets, packets if retain else []))
+        return True
 
     def _handle_unopened(self, packets: list[p.Packet], events: list[Event]) -> None:
         if self._state == "deciding":

@@ -11,19 +11,20 @@ decides when it publishes them. Everything else belongs to the session alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from seawall.wire.mqtt.codes import ReasonCode
 from seawall.wire.mqtt.fields import matches
 from seawall.wire.mqtt.packets import Subscription
-from seawall.wire.mqtt.properties import Properties
+from seawall.wire.mqtt.properties import Properties, encode_properties
 
 MAX_COMMANDS: Final = 100
 """Orders that wait for one device; the next one is refused."""
 MAX_WAITING: Final = 1_000
-"""Other messages that wait for one client."""
+MAX_WAITING_BYTES: Final = 262_144
+"""Other messages that wait for one client, and their payloads."""
 MAX_SUBSCRIPTIONS: Final = 16
 """Filters of one client; a device has no use for more than five."""
 
@@ -50,6 +51,12 @@ class Outgoing:
     sent: bool = False
     command: bool = False
 
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds while it waits."""
+        extra = len(encode_properties(self.properties)) if self.properties else 0
+        return len(self.payload) + extra
+
 
 class ServerSession:
     """One client's session.
@@ -67,6 +74,7 @@ class ServerSession:
         "last_packet_id",
         "subscriptions",
         "waiting",
+        "waiting_bytes",
     )
 
     def __init__(self, client_id: str) -> None:
@@ -76,6 +84,7 @@ class ServerSession:
         self.subscriptions: dict[str, Subscription] = {}
         self.commands: list[Outgoing] = []
         self.waiting: deque[Outgoing] | None = None
+        self.waiting_bytes = 0
         self.in_flight: dict[int, Outgoing] = {}
         self.incoming: dict[int, bool] = {}
         """QoS 2 packet ids that are not released, and whether they are durable."""
@@ -119,21 +128,33 @@ class ServerSession:
     @property
     def open_commands(self) -> int:
         """How many orders the client has not acknowledged."""
-        return len(self.commands) + sum(each.command for each in self.in_flight.values())
+        return sum(each.command for each in self._open())
 
     def add_command(self, topic: str, payload: bytes) -> bool:
-        """Keep an order until it is acknowledged; False if too many wait."""
+        """Keep an order until it is acknowledged; False if too many wait.
+
+        One that waits already, byte for byte, is not kept twice.
+        """
+        if any(each.command and each.payload == payload for each in self._open()):
+            return True
         if self.open_commands >= MAX_COMMANDS:
             return False
         self.commands.append(Outgoing(topic, payload, command=True))
         return True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether too many messages wait, orders aside."""
+        many = self.waiting is not None and len(self.waiting) >= MAX_WAITING
+        return many or self.waiting_bytes >= MAX_WAITING_BYTES
+
     def add_message(self, message: Outgoing, *, bounded: bool = True) -> bool:
         """Keep a message for the client; False if too many wait."""
         if self.waiting is None:
             self.waiting = deque()
-        if bounded and len(self.waiting) >= MAX_WAITING:
+        if bounded and self.is_full:
             return False
+        self.waiting_bytes += message.weight
         self.waiting.append(message)
         return True
 
@@ -154,7 +175,9 @@ class ServerSession:
             return None
         if waiting[0].qos and len(self.in_flight) >= window:
             return None
-        return self._send(waiting.popleft())
+        message = waiting.popleft()
+        self.waiting_bytes -= message.weight
+        return self._send(message)
 
     def resume(self) -> list[tuple[int, Outgoing]]:
         """Return what was sent on an earlier connection and not acknowledged [MQTT-4.4.0-1]."""
@@ -163,6 +186,10 @@ class ServerSession:
     def acknowledged(self, packet_id: int) -> bool:
         """Forget a message that the client has; False if none had this packet id."""
         return self.in_flight.pop(packet_id, None) is not None
+
+    def _open(self) -> Iterator[Outgoing]:
+        yield from self.in_flight.values()
+        yield from self.commands
 
     def _send(self, message: Outgoing) -> tuple[int, Outgoing]:
         if not message.qos:

@@ -62,9 +62,9 @@ class BuiltinBroker:
 
     async def start(self, policy: AccessPolicy) -> Address:
         """See `broker.port.Broker`."""
-        await self.apply(policy)
         endpoint = self._endpoint
         try:
+            await self.apply(policy)
             host, port = endpoint.reception.open(self._settings.host, self._settings.port)
         except BaseException:
             endpoint.stop()

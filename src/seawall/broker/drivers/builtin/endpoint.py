@@ -47,6 +47,7 @@ SWEEP_S: Final = 1.0
 _ABSENT_S: Final = 5.0
 """If the process itself stood still for longer, nobody's silence counts."""
 
+_NOT_TAKEN: Final = "too many messages wait for a client that does not take them"
 _log = logging.getLogger(__name__)
 
 
@@ -88,8 +89,6 @@ class Endpoint:
         self._last_sweep = clock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timers: set[asyncio.TimerHandle] = set()
-
-    # Life.
 
     def start(self) -> None:
         """Begin to serve on the running loop."""
@@ -230,21 +229,22 @@ class Endpoint:
         for message in event.retained:
             self.hub.retain(message)
         if link.echo or self.hub.observed:
-            self._pass_on(link, event.messages)
+            self._pass_on(link.identity, event.messages, link if link.echo else None)
         if link.machine.saturated:
             self.traffic.pause(link)
 
-    def _pass_on(self, link: Link, messages: Sequence[Publish]) -> None:
-        for session in list(self.hub.audience(link.identity, itself=link.echo)):
+    def _pass_on(self, identity: str, messages: Sequence[Publish], echo: Link | None) -> None:
+        """Tell those who listen to a device what it sends; itself, if it is ``echo``."""
+        for session in list(self.hub.audience(identity, itself=echo is not None)):
             listener = self._live.get(session.client_id)
             for message in messages:
-                if not self.hub.pass_on(message, link.identity, session) and listener is not None:
-                    detail = "too many messages wait for a client that does not take them"
-                    self._end(listener, listener.machine.disconnect(0x97, detail))
+                if not self.hub.pass_on(message, identity, session) and listener is not None:
+                    closing = listener.machine.disconnect(ReasonCode.QUOTA_EXCEEDED, _NOT_TAKEN)
+                    self._end(listener, closing)
                     break
             if listener is not None:
                 listener.machine.pump()
-                if listener is not link:
+                if listener is not echo:  # who is being read from is sent to afterwards
                     listener.send()
 
     # Connections.
@@ -290,7 +290,8 @@ class Endpoint:
     def _subscribed(self, link: Link, event: Subscribed) -> None:
         session = link.machine.session
         link.echo = self.hub.note_subscriptions(link.identity, session)
-        self.hub.send_retained(session, event.subscriptions)
+        if not self.hub.send_retained(session, event.subscriptions):
+            self._end(link, link.machine.disconnect(ReasonCode.QUOTA_EXCEEDED, _NOT_TAKEN))
         link.machine.pump()
 
     def _forbidden(self, link: Link, message: Publish) -> None:
@@ -344,12 +345,7 @@ class Endpoint:
         if will.retain:
             self.hub.retain(message)
         self.traffic.gather_will(identity, will, peer)
-        for session in list(self.hub.audience(identity, itself=False)):
-            self.hub.pass_on(message, identity, session)
-            listener = self._live.get(session.client_id)
-            if listener is not None:
-                listener.machine.pump()
-                listener.send()
+        self._pass_on(identity, [message], None)
 
     def command(self, identity: str, topic: str, payload: bytes) -> bool:
         """Queue an order, and send it if the device is there; False if too many wait."""
@@ -360,8 +356,6 @@ class Endpoint:
             link.machine.pump()
             link.send()
         return True
-
-    # Time.
 
     def _sweep_again(self) -> None:
         self.later(SWEEP_S, self._sweep_again)

@@ -115,15 +115,22 @@ class Hub:
         else:
             self._retained.pop(message.topic, None)
 
-    def send_retained(self, session: ServerSession, wanting: list[Subscription]) -> None:
-        """Queue the retained messages that new subscriptions match, each once (3.3.1.3)."""
+    def send_retained(self, session: ServerSession, wanting: list[Subscription]) -> bool:
+        """Queue the retained messages that new subscriptions match, each once (3.3.1.3).
+
+        Returns:
+            False, and nothing is queued, if the client has not taken what waits for it.
+        """
+        if session.is_full:
+            return False
         for topic, kept in self._retained.items() if wanting else ():
             granted = [each.qos for each in wanting if matches(each.topic_filter, topic)]
             if granted:
                 qos = min(kept.qos, max(granted))
-                # As many as topics at most: bounded by `retain`, so never cut off.
+                # As many as topics at most, which `retain` bounds: so not cut off in the middle.
                 message = Outgoing(topic, kept.payload, qos, True, kept.properties)
                 session.add_message(message, bounded=False)
+        return True
 
     def note_subscriptions(self, identity: str, session: ServerSession) -> bool:
         """Note whether a client listens to what devices send up; return it."""

@@ -75,10 +75,9 @@ def handshake_refusal(error: OSError) -> tuple[Reason, str] | None:
         if error.verify_code == _X509_V_ERR_CERT_REVOKED:
             return Reason.REVOKED_DEVICE, "the certificate is revoked"
         return Reason.UNKNOWN_DEVICE, f"the certificate is not accepted: {error.verify_message}"
-    if not isinstance(error, ssl.SSLError) or not error.reason:
-        return None
-    if error.reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+    why = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
+    if not why or "ALERT" in why:
+        return None  # it broke off, or it refused us
+    if why == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
         return Reason.UNKNOWN_DEVICE, "the client shows no certificate"
-    if "ALERT" in error.reason:
-        return None  # the client refused us
-    return Reason.MALFORMED, f"no TLS handshake: {error.reason.lower().replace('_', ' ')}"
+    return Reason.MALFORMED, f"no TLS handshake: {why.lower().replace('_', ' ')}"

@@ -8,6 +8,7 @@ connect needs its place for milliseconds only.
 from __future__ import annotations
 
 import errno
+import ipaddress
 import logging
 import resource
 import socket
@@ -29,6 +30,16 @@ EXHAUSTED_PAUSE_S: Final = 0.25
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _log = logging.getLogger(__name__)
+
+
+def source_of(address: str) -> str:
+    """Return whom an address counts for: with IPv6 a whole /64, for a host has all of it."""
+    if ":" not in address:
+        return address
+    parsed = ipaddress.IPv6Address(address)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
 class Host(Protocol):
@@ -160,6 +171,7 @@ class Reception:
 
     def _receive(self, sock: socket.socket, address: str, port: int) -> None:
         peer = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        address = source_of(address)
         if not self._has_room(address):
             sock.close()
             self._host.turn_away(address, peer, "too many connections")
@@ -219,7 +231,8 @@ class Reception:
                 hint=f"raise the limit: ulimit -n {wanted}, or LimitNOFILE={wanted}",
             )
         if possible < self._max_connections:
-            _log.warning(
+            _log.log(
+                logging.WARNING if possible < 1_000 else logging.INFO,
                 "at most %d connections at a time: the process may open %d files "
                 "(raise the limit to %d for %d)",
                 possible,

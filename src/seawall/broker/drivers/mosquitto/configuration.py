@@ -54,6 +54,13 @@ CIPHERS: Final = ":".join(
 )
 """TLS 1.2: ephemeral keys and AEAD only. TLS 1.3 has nothing else."""
 
+_CONTROL_LISTENER: Final = f"""\
+# Reached through this directory (mode 0700) and by password only. Here alone a
+# client id is free to choose: connecting with a device's id ends its session.
+listener 0 {CONTROL_SOCKET}
+max_connections {CONTROL_CONNECTIONS}
+"""
+
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 _PBKDF2_ROUNDS: Final = 101
 """What Mosquitto 2.0 itself uses. The password has 256 random bits: no guessing to slow down."""
@@ -69,7 +76,11 @@ def render_configuration(settings: MqttSettings, port: int) -> str:
     Raises:
         ConfigurationError: the host is neither an address nor a host name.
     """
-    host = _checked_host(settings.host)
+    parts = (_general(settings), _device_listener(settings, port), _CONTROL_LISTENER)
+    return "\n".join(parts)
+
+
+def _general(settings: MqttSettings) -> str:
     return f"""\
 # Written by seawall at every start: changes made here do not last.
 # All paths are relative to this directory, which is the broker's working directory.
@@ -102,8 +113,12 @@ log_type warning
 log_type notice
 log_type information
 connection_messages true
+"""
 
-listener {port} {host}
+
+def _device_listener(settings: MqttSettings, port: int) -> str:
+    return f"""\
+listener {port} {_checked_host(settings.host)}
 max_connections {settings.max_connections}
 cafile {TRUST}
 certfile {CERTIFICATE}
@@ -114,11 +129,6 @@ use_identity_as_username true
 use_username_as_clientid true
 tls_version tlsv1.2
 ciphers {CIPHERS}
-
-# Reached through this directory (mode 0700) and by password only. Here alone a
-# client id is free to choose: connecting with a device's id ends its session.
-listener 0 {CONTROL_SOCKET}
-max_connections {CONTROL_CONNECTIONS}
 """
 
 

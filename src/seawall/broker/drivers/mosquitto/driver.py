@@ -15,7 +15,7 @@ from seawall.broker.drivers.mosquitto import configuration as files
 from seawall.broker.drivers.mosquitto.loglines import Connected, Oversize, read_line
 from seawall.broker.drivers.mosquitto.process import MosquittoProcess, PortTakenError
 from seawall.broker.drivers.mosquitto.program import account_to_run_as, find_program
-from seawall.broker.drivers.mosquitto.takeover import take_over
+from seawall.broker.drivers.mosquitto.takeover import answer, take_over
 from seawall.broker.drivers.mosquitto.workspace import Workspace
 from seawall.broker.listening import check_free, listening_error, pick_free
 from seawall.broker.policy import AccessPolicy
@@ -29,10 +29,11 @@ _LOG: Final = logging.getLogger("seawall.mosquitto")
 _PORT_TRIES: Final = 5
 _FIRST_DELAY_S: Final = 0.1
 _LONGEST_DELAY_S: Final = 10.0
-_STEADY_S: Final = 30.0
-"""A broker that lived so long is restarted as if it had never failed."""
+_STEADY_S: Final = 2.0
+"""A broker that lived so long is restarted at once, however often that happens."""
 _MOST_FAILURES: Final = 20
-_TAKEOVERS_AT_ONCE: Final = 16
+_TAKEOVERS_AT_ONCE: Final = 4
+"""The control socket's queue of connections is 10 long."""
 _REFUSAL_EVERY_S: Final = 1.0
 
 
@@ -128,9 +129,14 @@ class MosquittoBroker:
             process = self._process
             if process is None or not process.alive:
                 return  # `run` starts it with the new policy
+            # The server's certificate too: it may have been rotated.
+            self._write_identity()
             self._write_rules()
             try:
                 await process.reload()
+                # It has one thread: when it answers, the new rules are in force,
+                # and the next SIGHUP will not fall into this reload.
+                await answer(self._workspace, self._password)
                 await self._end_sessions(former, policy)
             except ServiceError as error:
                 if not process.alive:
@@ -155,12 +161,10 @@ class MosquittoBroker:
             how = await process.wait()
             if self._stopped:
                 return
-            if process is not self._process:
-                continue  # `apply` has restarted it
             if time.monotonic() - began > _STEADY_S:
                 failures = 0
-            _LOG.error("mosquitto is gone: %s; it is started again", how)
-            failures = await self._restart(failures)
+            _LOG.error("mosquitto is gone: %s", how)
+            failures = await self._restart(process, failures)
 
     async def stop(self) -> None:
         """Stop Mosquitto and remove its copy of the key. Idempotent."""
@@ -174,16 +178,16 @@ class MosquittoBroker:
                 for name in (files.KEY, files.PASSWORDS):
                     self._workspace.remove(name)
 
-    async def _restart(self, failures: int) -> int:
+    async def _restart(self, gone: MosquittoProcess, failures: int) -> int:
         """Start again, however often it takes; return the failures so far."""
         while not self._stopped:
             failures += 1
             if failures > 1:
-                longest = min(_FIRST_DELAY_S * 2**failures, _LONGEST_DELAY_S)
+                longest = min(_FIRST_DELAY_S * 2 ** (failures - 1), _LONGEST_DELAY_S)
                 await asyncio.sleep(longest * (0.5 + secrets.randbelow(1000) / 2000))
             async with self._changing:
-                if self._stopped:
-                    break
+                if self._stopped or self._process is not gone:
+                    break  # `apply` was quicker
                 try:
                     await self._launch(self._port)
                 except SeawallError as error:
@@ -197,8 +201,7 @@ class MosquittoBroker:
     async def _launch(self, port: int) -> None:
         check_free(self._settings.host, port)
         self._workspace.prepare()
-        for name, source in self._sources.items():
-            self._workspace.write(name, _read(source))
+        self._write_identity()
         passwords = files.render_passwords(self._password, os.urandom(12))
         self._workspace.write(files.PASSWORDS, passwords.encode())
         text = files.render_configuration(self._settings, port)
@@ -206,8 +209,19 @@ class MosquittoBroker:
         self._write_rules()
         process = MosquittoProcess(self._program, self._workspace, self._account, self._on_line)
         await process.start()
+        try:
+            # Before its main loop runs it would forget a SIGTERM, also the one
+            # that is to end it when we are killed.
+            await answer(self._workspace, self._password)
+        except ServiceError:
+            await process.stop()
+            raise
         self._process = process
         self._port = port
+
+    def _write_identity(self) -> None:
+        for name, source in self._sources.items():
+            self._workspace.write(name, _read(source))
 
     def _write_rules(self) -> None:
         if not self._policy.crl_pem:

@@ -22,6 +22,8 @@ _OVERSIZE: Final = re.compile(
 )
 _ROUTINE: Final = re.compile(
     r"New connection from|Client .* already connected, closing old"
+    # Our own visits, at every change of the registry.
+    r"|New client connected from control\.sock|Client @control disconnected"
     # Said of every connection through the control socket, which is no TCP.
     r"|Warning: Unable to set TCP_NODELAY"
 )

@@ -23,8 +23,9 @@ from seawall.errors import ServiceError
 _LOG: Final = logging.getLogger("seawall.mosquitto")
 
 _READY_S: Final = 15.0
-_END_S: Final = 5.0
-_RELOAD_S: Final = 5.0
+_SIGNAL_S: Final = 1.0
+"""A signal is repeated after this, at most `_SIGNALS` times."""
+_SIGNALS: Final = 5
 _PIPE_BYTES: Final = 1 << 20
 """The broker writes its log blocking: a full pipe would stop it while our loop is busy."""
 _READ_BYTES: Final = 65_536
@@ -127,37 +128,46 @@ class MosquittoProcess:
         return f"it ended with code {code}: {self._last_words()}"
 
     async def reload(self) -> None:
-        """Let it read its files again; return when it is past accepting anybody by the old ones.
+        """Let it read its files again; return when it has begun to.
+
+        SIGHUP is sent again if nothing happens: one that comes while an earlier
+        one is being handled is forgotten by Mosquitto.
 
         Raises:
-            ServiceError: it does not react.
+            ServiceError: it does not react, or has ended.
         """
         self._reloading.clear()
-        self._signal(signal.SIGHUP)
+        began = asyncio.create_task(self._reloading.wait())
+        ended = asyncio.create_task(self.wait())
         try:
-            # The line is written just before the reload, by the only thread
-            # there is: what is sent after it is judged by the new rules.
-            async with asyncio.timeout(_RELOAD_S):
-                await self._reloading.wait()
-        except TimeoutError:
-            raise ServiceError(
-                f"mosquitto does not react to SIGHUP within {_RELOAD_S:g} s",
-                reference="broker-unresponsive",
-            ) from None
+            for _ in range(_SIGNALS):
+                self._signal(signal.SIGHUP)
+                await asyncio.wait(
+                    {began, ended}, timeout=_SIGNAL_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if began.done():
+                    return
+                if ended.done():
+                    break
+        finally:
+            began.cancel()
+            ended.cancel()
+        raise ServiceError("mosquitto does not react to SIGHUP", reference="broker-unresponsive")
 
     async def stop(self) -> None:
         """End it: first by SIGTERM, so that it saves its sessions. Idempotent."""
         child, reading = self._child, self._reading
         if child is None:
             return
-        for sign in (signal.SIGTERM, signal.SIGKILL):
+        # Also SIGTERM is forgotten, if it comes before the main loop has begun.
+        for sign in (*(signal.SIGTERM,) * _SIGNALS, signal.SIGKILL):
             if child.returncode is not None:
                 break
             self._signal(sign)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(child.wait(), _END_S)
+                await asyncio.wait_for(child.wait(), _SIGNAL_S)
         if reading is not None:
-            await asyncio.wait({reading}, timeout=_END_S)
+            await asyncio.wait({reading}, timeout=_SIGNAL_S)
             reading.cancel()
         self._workspace.forget()
 

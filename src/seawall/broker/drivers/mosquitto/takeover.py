@@ -20,6 +20,7 @@ from seawall.wire.mqtt.client import ClientConnection, Connected, Lost, Publishe
 from seawall.wire.mqtt.packets import Connect
 
 _TIMEOUT_S: Final = 5.0
+_RETRY_S: Final = 0.02
 _READ_BYTES: Final = 65_536
 _OFFLINE: Final = b'{"online":false}'
 
@@ -40,35 +41,55 @@ async def take_over(workspace: Workspace, password: str, client_id: str, *, forg
     Raises:
         ServiceError: the broker does not answer or does not let us in.
     """
+    await _meet(workspace, _connect(client_id, password, clean=forget), tell_offline=forget)
+
+
+async def answer(workspace: Workspace, password: str) -> None:
+    """Return once the broker answers: what it was doing before is done, it has one thread.
+
+    Raises:
+        ServiceError: the broker does not answer or does not let us in.
+    """
+    await _meet(workspace, _connect(CONTROL_USER, password, clean=True), tell_offline=False)
+
+
+def _connect(client_id: str, password: str, *, clean: bool) -> Connect:
+    return Connect(
+        client_id,
+        clean_start=clean,
+        keep_alive_s=30,
+        username=CONTROL_USER,
+        password=password.encode(),
+    )
+
+
+async def _meet(workspace: Workspace, connect: Connect, *, tell_offline: bool) -> None:
     try:
         async with asyncio.timeout(_TIMEOUT_S):
-            with workspace.address(CONTROL_SOCKET) as address:
-                reader, writer = await asyncio.open_unix_connection(address)
+            reader, writer = await _open(workspace)
             try:
-                await _converse(reader, writer, password, client_id, forget)
+                await _converse(reader, writer, connect, tell_offline)
             finally:
                 writer.close()
     except (OSError, TimeoutError) as error:
-        raise ServiceError(
-            f"the session of {client_id} could not be ended: {error or 'no answer'}",
-            reference="broker-unresponsive",
-        ) from error
+        raise _failure(connect.client_id, str(error) or "no answer") from error
+
+
+async def _open(workspace: Workspace) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    while True:
+        try:
+            with workspace.address(CONTROL_SOCKET) as address:
+                return await asyncio.open_unix_connection(address)
+        except BlockingIOError:  # its queue is full
+            await asyncio.sleep(_RETRY_S)
 
 
 async def _converse(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    password: str,
-    client_id: str,
-    forget: bool,
+    connect: Connect,
+    tell_offline: bool,
 ) -> None:
-    connect = Connect(
-        client_id,
-        clean_start=forget,
-        keep_alive_s=30,
-        username=CONTROL_USER,
-        password=password.encode(),
-    )
     machine = ClientConnection(connect, now=time.monotonic())
     awaited: type[Connected | Published] = Connected
     while True:
@@ -76,17 +97,21 @@ async def _converse(
         data = await reader.read(_READ_BYTES)
         for event in machine.receive_data(data, time.monotonic()):
             if isinstance(event, Lost):
-                raise ServiceError(
-                    f"the session of {client_id} could not be ended: {event.error}",
-                    reference="broker-unresponsive",
-                )
+                raise _failure(connect.client_id, str(event.error))
             if not isinstance(event, awaited):
                 continue
-            if isinstance(event, Connected) and forget:
+            if isinstance(event, Connected) and tell_offline:
                 awaited = Published
-                topic = topic_of(client_id, Channel.STATUS)
+                topic = topic_of(connect.client_id, Channel.STATUS)
                 machine.publish(topic, _OFFLINE, now=time.monotonic(), qos=1, retain=True)
                 continue
             machine.disconnect(now=time.monotonic())
             writer.write(machine.data_to_send())
             return
+
+
+def _failure(client_id: str, reason: str) -> ServiceError:
+    return ServiceError(
+        f"the session of {client_id} could not be ended: {reason}",
+        reference="broker-unresponsive",
+    )

@@ -7,6 +7,7 @@ const MAX_CARDS = 30;
 const panel = document.querySelector(".refusals");
 const list = panel.querySelector("[data-list]");
 const empty = panel.querySelector("[data-empty]");
+const assurance = panel.querySelector("[data-assurance]");
 const template = document.getElementById("refusal-template");
 const words = JSON.parse(document.getElementById("reason-words").textContent);
 const announcer = document.getElementById("announcer");
@@ -96,6 +97,7 @@ function showAsked(refusal) {
 
 function show(refusal) {
   empty.hidden = true;
+  assurance.hidden = false;
   const top = list.firstElementChild;
   if (top?.dataset.key === keyOf(refusal)) {
     const count = Number(top.dataset.count ?? 1) + 1;
