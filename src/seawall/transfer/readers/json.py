@@ -202,7 +202,8 @@ class JsonReader:
             end = len(data) if line_end < 0 else line_end + 1
         except TransferFailedError as error:
             failure = error
-            place = f"document #{self._cut + 1}, line {self._line + data.count(b'\n', 0, at)}"
+            line = self._line + data.count(b"\n", 0, at)
+            place = f"document #{self._cut + 1}, line {line}"
             failure.hint = f"{place}: {error.hint}" if error.hint else place
         if self._bad_document is None:
             self._error = failure
