@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Final
-
-from pymongo.errors import OperationFailure, PyMongoError
+from typing import IO, Final
 
 from seawall.errors import SeawallError
 from seawall.transfer.columns import split_fields
 from seawall.transfer.connect import connect
 from seawall.transfer.export import options
 from seawall.transfer.export.options import ExportOptions
-from seawall.transfer.export.query import filter_of, preference_of, projection_of, sort_of
+from seawall.transfer.export.search import search
 from seawall.transfer.export.writing import CsvWriter, DocumentWriter, JsonWriter
 from seawall.transfer.failures import TransferFailedError
 from seawall.transfer.server_uri import ServerAddress
@@ -31,7 +28,6 @@ LOOKS_AT_CLOCK: Final = 256
 """The clock is looked at after so many documents."""
 CELLS: Final = 24
 NEW_FOLDER_MODE: Final = 0o750
-_length_of = struct.Struct("<i").unpack_from
 
 
 @dataclass(frozen=True)
@@ -86,12 +82,6 @@ def export_documents(
         reporting.log(f"connected to: {address.shown}")
         with opened_output(asked.output.out) as file:
             _run(asked, query, client, file, reporting, result)
-    except OperationFailure as error:
-        name = (error.details or {}).get("codeName")
-        text = str((error.details or {}).get("errmsg", error))
-        raise TransferFailedError(f"({name}) {text}" if name else text) from None
-    except PyMongoError as error:
-        raise TransferFailedError(f"connection lost: {error}") from None
     except OSError as error:
         place = asked.output.out or "standard output"
         raise TransferFailedError(f"write {place}: {(error.strerror or '').lower()}") from None
@@ -130,52 +120,21 @@ def _run(
     reporting: ExportReporting,
     result: ExportResult,
 ) -> None:
-    database = client[asked.database or "test"]
-    preference = preference_of(asked.query.read_preference)
-    collection = database.get_collection(asked.collection, read_preference=preference)
-    facts = next(iter(database.list_collections(filter={"name": asked.collection})), None)
-    if facts is None:
+    found = search(client, asked, query)
+    if found is None:
         if asked.query.assert_exists:
             raise TransferFailedError(f"collection '{asked.collection}' does not exist")
         return
-    is_view = facts.get("type") == "view"
     writer = writer_of(asked.output, file.write)
-    find = _find(asked, query, is_view=is_view)
-    total = asked.query.limit
-    if not total and not query and not is_view:
-        total = max(0, collection.estimated_document_count() - asked.query.skip)
-    name = f"{database.name}.{asked.collection}"
-    progress = _Progress(name, max(0, total), reporting)
+    progress = _Progress(found.name, found.expected, reporting)
     writer.begin()
-    batches: Any = collection.find_raw_batches(**find)
-    for batch in batches:
-        for raw in documents_of(batch):
-            writer.document(raw)
-            result.exported += 1
-            if result.exported % LOOKS_AT_CLOCK == 0:
-                progress.tell(result.exported)
+    for raw in found.documents:
+        writer.document(raw)
+        result.exported += 1
+        if result.exported % LOOKS_AT_CLOCK == 0:
+            progress.tell(result.exported)
     writer.end()
     progress.end(result.exported)
-
-
-def _find(asked: ExportOptions, query: str, *, is_view: bool) -> dict[str, Any]:
-    """Return the arguments of the search."""
-    if asked.query.skip < 0:
-        raise TransferFailedError(
-            f"skip value must be non-negative, but received: {asked.query.skip}"
-        )
-    find: dict[str, Any] = {"skip": asked.query.skip, "limit": asked.query.limit}
-    if query:
-        find["filter"] = filter_of(query)
-    if asked.query.sort:
-        find["sort"] = sort_of(asked.query.sort)
-    if asked.query.allow_disk_use:
-        find["allow_disk_use"] = True
-    if asked.output.fields:
-        find["projection"] = projection_of(asked.output.fields)
-    if not query and not asked.query.sort and not is_view:
-        find["hint"] = [("$natural", 1)]
-    return find
 
 
 def writer_of(asked: options.OutputOptions, write: Callable[[bytes], object]) -> DocumentWriter:
@@ -204,15 +163,6 @@ def writer_of(asked: options.OutputOptions, write: Callable[[bytes], object]) ->
             "CSV mode requires a field list", hint="name the columns: --fields a,b,c.d"
         )
     return CsvWriter(write, fields, header=not asked.no_header_line)
-
-
-def documents_of(batch: bytes) -> Iterator[bytes]:
-    """Yield the documents that stand one behind the other in a batch."""
-    at = 0
-    while at < len(batch):
-        end = at + _length_of(batch, at)[0]
-        yield batch[at:end]
-        at = end
 
 
 class _Progress:

@@ -115,16 +115,7 @@ def import_readings(
     if order.wanted.device is not None:
         check_device_id(order.wanted.device)
     rows = table.rows()
-    samples: list[Row] = []
-    failure: TransferFailedError | None = None
-    try:
-        samples += islice(rows, SAMPLE_ROWS)
-    except TransferFailedError as error:
-        if not table.columns:
-            raise
-        failure = error
-    if not samples and failure is not None:
-        raise failure
+    samples, failure = _samples(table, rows)
     if not samples:
         return
     mapping = understand(order.wanted, table.columns, samples)
@@ -152,6 +143,19 @@ def import_readings(
         # Whatever ends the input early: rows before it are in, and counted.
         run.write(batch)
         run.finish()
+
+
+def _samples(table: Table, rows: Iterator[Row]) -> tuple[list[Row], TransferFailedError | None]:
+    """Return the first rows, and what ended them early."""
+    samples: list[Row] = []
+    try:
+        for row in islice(rows, SAMPLE_ROWS):
+            samples.append(row)
+    except TransferFailedError as error:
+        if not samples:
+            raise
+        return samples, error
+    return samples, None
 
 
 def _all(

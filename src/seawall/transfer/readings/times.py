@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from seawall.model.reading import MAX_TS_MS, MIN_TS_MS
 from seawall.transfer import layouts
+from seawall.transfer.layout_elements import MONTHS, PIVOT_YEAR, LayoutMismatchError
 from seawall.transfer.readings.failures import CellError, TimeFormatError
 from seawall.transfer.readings.units import Cell
 
@@ -65,7 +66,7 @@ _SHAPES: Final = {
 }
 _MONTHS: Final = {
     name[:length].lower(): number
-    for number, name in enumerate(layouts.MONTHS, start=1)
+    for number, name in enumerate(MONTHS, start=1)
     for length in (3, len(name))
 }
 
@@ -90,7 +91,7 @@ def _of_parts(parts: dict[str, str | None]) -> Wall:
     day = int(parts.get("day") or parts.get("second_day") or 0)
     year = int(parts["year"] or 0)
     if year < 100:
-        year += 1900 if year >= layouts.PIVOT_YEAR else 2000
+        year += 1900 if year >= PIVOT_YEAR else 2000
     hour = _hour(int(parts["hour"] or 0), parts["half"])
     fraction = (parts["fraction"] or "").ljust(3, "0")[:3]
     try:
@@ -207,7 +208,7 @@ def _layout(text: str, layout: str, elements: Sequence[str]) -> TimeFormat:
             return _of_datetime(cell)
         try:
             return Wall(milliseconds(str(cell).strip()), has_offset)
-        except layouts.LayoutMismatchError:
+        except LayoutMismatchError:
             raise CellError(f"is no time in the format {text}") from None
 
     return TimeFormat(text, text, read)
