@@ -24,7 +24,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 FIELDS = ("n", "device", "temp", "raw", "at", "state")
-TYPED = "n.int32(),device.string(),temp.double(),raw.int64(),at.date(2006-01-02T15:04:05Z),state.string()"
+TYPED = (
+    "n.int32(),device.string(),temp.double(),raw.int64(),"
+    "at.date(2006-01-02T15:04:05Z),state.string()"
+)
 SEED = 7
 
 

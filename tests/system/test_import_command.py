@@ -47,6 +47,7 @@ def seawall(*arguments: str, data: bytes = b"", **environment: str) -> Ended:
         input=data,
         capture_output=True,
         timeout=60,
+        check=False,
         env={**os.environ, **environment},
     )
     return Ended(ended.returncode, ended.stderr.decode(), ended.stdout)
@@ -203,7 +204,7 @@ def test_typed_columns(posts: Collection, into: tuple[str, ...]) -> None:
     )
     assert ended.summary == imported(1)
     found = posts.find_one({}, {"_id": 0})
-    assert found == {"isAdmin": True, "at": datetime(2020, 2, 29), "n": 7}
+    assert found == {"isAdmin": True, "at": datetime(2020, 2, 29), "n": 7}  # noqa: DTZ001  the driver gives it so
 
 
 def test_large_files_keep_every_row(
@@ -217,7 +218,8 @@ def test_large_files_keep_every_row(
     many = seawall(*into, *csv, "--files", str(tmp_path / "*.csv.*"))
     assert (many.status, many.summary) == (0, imported(40_000))
     assert seawall(*into, data=lines.encode()).summary == imported(20_000)
-    found = posts.aggregate([{"$group": {"_id": "$n", "t": {"$addToSet": "$t"}, "k": {"$sum": 1}}}])
+    group = {"_id": "$n", "t": {"$addToSet": "$t"}, "k": {"$sum": 1}}
+    found = posts.aggregate([{"$group": group}])
     assert all(each["k"] == 3 and each["t"] == [f"x, {each['_id']}"] for each in found)
 
 
@@ -228,7 +230,7 @@ def test_large_files_keep_every_row(
         (("--file", "/nowhere.json"), b"", "open /nowhere.json: no such file or directory"),
         (("--file", "/tmp"), b"", "is a directory"),
         (("--type", "csv", "--headerline"), b"", "Failed: EOF"),
-        (("--type", "csv", "-f", "a"), b'1\n"x', 'read error on entry #2: line 2, column 2: extraneous "'),
+        (("--type", "csv", "-f", "a"), b'1\n"x', 'entry #2: line 2, column 2: extraneous "'),
         (("--type", "csv", "-f", "a.int8()", "--columnsHaveTypes"), b"1", "invalid type int8"),
         ((), b'[{"a":1}]', "--jsonArray"),
         ((), b'{"a":1}\n{"a":', "error processing document #2: unexpected EOF"),
@@ -348,8 +350,9 @@ def test_a_server_that_goes_away(program: Callable[[str], str], tmp_path: Path) 
 
 
 def _slow_import(address: str) -> subprocess.Popen[bytes]:
+    words = ("--host", address, "-d", "blog", "-c", "posts", "--serverSelectionTimeout", "2")
     return subprocess.Popen(
-        [sys.executable, "-m", "seawall", "import", "--host", address, "-d", "blog", "-c", "posts"],
+        [sys.executable, "-m", "seawall", "import", *words],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

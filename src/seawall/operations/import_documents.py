@@ -89,7 +89,8 @@ def import_documents(
         result.error = error
     except (Interrupted, KeyboardInterrupt) as stop:
         result.interrupted = str(stop) or "interrupt"
-    finally:
+    if result.error is None:
+        # A server that went away would be waited for once more, to take leave of it.
         client.close()
     return result
 

@@ -13,7 +13,7 @@ from typing import IO, Any, Final, NoReturn
 
 import click
 
-from seawall.cli.flags import Line
+from seawall.cli.flags import BOOL, VERBOSITY, Flag, Line
 from seawall.cli.import_flags import GRAMMAR, import_options, read_line
 from seawall.cli.readings_flags import IMPORT_READINGS_FLAGS, asks_for_readings
 from seawall.cli.tool_log import ToolLog, help_text
@@ -61,8 +61,21 @@ class ImportCommand(click.Command):
         return help_text(USAGE, GRAMMAR.flags)
 
 
+def _described(flag: Flag) -> click.Option:
+    """Return a flag as the reference pages read it; nothing parses with these."""
+    names = [f"--{flag.name}", *([f"-{flag.short}"] if flag.short else [])]
+    is_flag = flag.kind in {BOOL, VERBOSITY}
+    metavar = None if is_flag else flag.value
+    return click.Option(names, is_flag=is_flag, help=flag.help, metavar=metavar, expose_value=False)
+
+
 command = ImportCommand(
-    "import", help="Import JSON, CSV or TSV into MongoDB, with mongoimport's command line."
+    "import",
+    help="Import JSON, CSV or TSV into MongoDB, with mongoimport's command line.\n\n"
+    "A file, a connection string, or both may stand without a flag. Status: 0, 1, and 255 for "
+    "a bad verbosity.",
+    epilog="Example: seawall import -d blog -c posts --file posts.json",
+    params=[_described(flag) for flag in GRAMMAR.flags if flag.group and flag.name != "help"],
 )
 
 
