@@ -19,10 +19,9 @@ PIN = re.compile(r"(?m)^([A-Za-z0-9._-]+)==([^\s;\\]+)[^\n]*\\\n((?:    --hash=.
 
 def _pins(lock: str) -> dict[str, Version]:
     text = (ROOT / lock).read_text(encoding="utf-8")
-    found = PIN.findall(text)
-    # A name may stand there twice, for older and for newer versions of Python.
-    assert len(found) == len(re.findall(r"(?m)^[a-z0-9].*==\d", text))
-    return {canonicalize_name(name): Version(version) for name, version, _ in found}
+    found = {canonicalize_name(name): Version(version) for name, version, _ in PIN.findall(text)}
+    assert len(found) == len(re.findall(r"(?m)^[a-z0-9].*==", text))
+    return found
 
 
 def _lacking(requirements: list[str], pins: dict[str, Version]) -> list[str]:

@@ -23,7 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "Show it all: devices, verified readings, attacks refused.",
     "device": "Add, list, show, bundle, command, disable and revoke devices.",
     "readings": "Show stored readings.",
-    "import": "Import JSON, CSV or TSV into MongoDB, with mongoimport's command line.",
+    "import": "Import documents into MongoDB, with mongoimport's command line; or old readings.",
     "export": "Export documents from MongoDB, with mongoexport's command line; or readings.",
     "refusals": "Show what was refused, and why.",
     "payload": "Sign and verify payloads.",

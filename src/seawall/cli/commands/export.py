@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from seawall.cli.commands.import_ import BAD_VERBOSITY, FAILED, OK, version_text
+from seawall.cli.commands.import_ import BAD_VERBOSITY, FAILED, OK, described, version_text
 from seawall.cli.export_flags import GRAMMAR, export_options, read_line
 from seawall.cli.flags import Line
 from seawall.cli.readings_flags import EXPORT_READINGS_FLAGS, asks_for_readings
@@ -64,7 +64,13 @@ class ExportCommand(click.Command):
 
 
 command = ExportCommand(
-    "export", help="Export documents from MongoDB, with mongoexport's command line; or readings."
+    "export",
+    help="Export documents from MongoDB, with mongoexport's command line; or readings.\n\n"
+    "A connection string may stand without a flag. With --readings: readings from Seawall's own "
+    "store. Status: 0, 1, and 255 for a bad verbosity; with --readings as everywhere.",
+    epilog="Examples: seawall export -d blog -c posts --out posts.json; "
+    "seawall export --readings --device attic --since 7d --type csv --out week.csv",
+    params=[described(flag) for flag in GRAMMAR.flags if flag.group and flag.name != "help"],
 )
 
 

@@ -61,7 +61,7 @@ class ImportCommand(click.Command):
         return help_text(USAGE, GRAMMAR.flags)
 
 
-def _described(flag: Flag) -> click.Option:
+def described(flag: Flag) -> click.Option:
     """Return a flag as the reference pages read it; nothing parses with these."""
     names = [f"--{flag.name}", *([f"-{flag.short}"] if flag.short else [])]
     is_flag = flag.kind in {BOOL, VERBOSITY}
@@ -71,11 +71,12 @@ def _described(flag: Flag) -> click.Option:
 
 command = ImportCommand(
     "import",
-    help="Import JSON, CSV or TSV into MongoDB, with mongoimport's command line.\n\n"
-    "A file, a connection string, or both may stand without a flag. Status: 0, 1, and 255 for "
-    "a bad verbosity.",
+    help="Import JSON, CSV or TSV into MongoDB, with mongoimport's command line; or readings.\n\n"
+    "A file, a connection string, or both may stand without a flag. With --as-readings: "
+    "measurements into Seawall's own store. Status: 0, 1, and 255 for a bad verbosity; with "
+    "--as-readings as everywhere, and 1 if a row was refused.",
     epilog="Example: seawall import -d blog -c posts --file posts.json",
-    params=[_described(flag) for flag in GRAMMAR.flags if flag.group and flag.name != "help"],
+    params=[described(flag) for flag in GRAMMAR.flags if flag.group and flag.name != "help"],
 )
 
 
