@@ -108,6 +108,6 @@ def see_the_chart(place: Path) -> None:
             query = f"{found[1]}&{found[2]}&metric=temp&points=100"
             history = client.get(f"{url}/api/v1/devices/sf/readings?{query}").json()
         assert sum(history["count"]) == 8759
-        assert min(history["min"]) == pytest.approx(6.667, abs=2)
+        assert min(history["min"]) == 7.556
     finally:
         assert daemon.stop() == 0, daemon.log()
