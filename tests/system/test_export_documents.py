@@ -11,7 +11,20 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from bson import ObjectId
+from bson import (
+    Binary,
+    Code,
+    DatetimeMS,
+    Decimal128,
+    Int64,
+    MaxKey,
+    MinKey,
+    ObjectId,
+    Regex,
+    Timestamp,
+)
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 
 from seawall.testing.mongo_process import MongoProcess, TlsFiles
 
@@ -291,3 +304,40 @@ def test_help_and_version() -> None:
     assert "--readings" in done.out
     assert "--csv" not in done.out
     assert run("export", "--version").out.startswith("seawall export version: ")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        ("--jsonFormat", "canonical"),
+        ("--jsonFormat", "canonical", "--jsonArray", "--pretty"),
+        ("--jsonFormat", "relaxed"),
+        ("--jsonFormat", "relaxed", "--jsonArray"),
+    ],
+)
+def test_documents_come_back_through_both_commands(
+    mongo_db: Any, mongodb_uri: str, export: Export, tmp_path: Path, form: tuple[str, ...]
+) -> None:
+    values = [
+        *(1, Int64(2**40), 1.5, 1e300, -0.0, "é\u2028\n", True, None, ID, DatetimeMS(-1)),
+        *(DatetimeMS(1577934245678), Binary(b"\0\1", 5), Decimal128("1.50"), Timestamp(1, 2)),
+        *(Regex("a/b", "ix"), Code("f()"), MinKey(), MaxKey(), [], {}, [1, {"a": [None]}]),
+    ]
+    mongo_db.c.insert_many([{"_id": n, "a": {"b": value}} for n, value in enumerate(values)])
+    place = str(tmp_path / "c.json")
+
+    assert export(*form, "--sort", "{_id: 1}", "--out", place).status == 0
+    array = ["--jsonArray"] if "--jsonArray" in form else []
+    done = run(
+        *("import", "--uri", mongodb_uri, "-d", mongo_db.name, "-c", "back", "--file", place),
+        *array,
+    )
+
+    assert done.status == 0, done.words
+    raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+    before, after = (
+        [each.raw for each in mongo_db.get_collection(name, raw).find().sort("_id", 1)]
+        for name in ("c", "back")
+    )
+    assert len(before) == len(values)
+    assert after == before
