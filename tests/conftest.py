@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import secrets
 import shutil
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from seawall.testing.mongo_process import MongoProcess, TlsFiles
 
 # Before anything imports them: suites that live in the package, for drivers to come.
 pytest.register_assert_rewrite(
@@ -182,3 +187,72 @@ def _source(predicate: Callable[..., Any]) -> str:
         return inspect.getsource(predicate).strip()
     except OSError:
         return repr(predicate)
+
+
+# MongoDB: a wire server as a process of its own, or any that MONGODB_URI names
+
+
+@contextmanager
+def _mongo_process(process: MongoProcess) -> Iterator[MongoProcess]:
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Connection string of a server without sign-in or TLS, or of the one in MONGODB_URI.
+
+    Tests that use it are system tests. Each works in a database of its own (`mongo_db`).
+    """
+    from seawall.testing.mongo_process import MongoProcess
+
+    if given := os.environ.get("MONGODB_URI"):
+        yield given
+        return
+    with _mongo_process(MongoProcess(tmp_path_factory.mktemp("mongodb"))) as server:
+        yield server.uri
+
+
+@pytest.fixture(scope="session")
+def mongo_tls_files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
+    """Certificates of the server of `tls_mongodb`, minted for this run."""
+    from seawall.testing.mongo_process import mint_tls_files
+
+    return mint_tls_files(tmp_path_factory.mktemp("mongodb-tls"))
+
+
+@pytest.fixture(scope="session")
+def scram_mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoProcess]:
+    """A server that asks for a name and a password (SCRAM), without TLS."""
+    from seawall.testing.mongo_process import MongoProcess
+
+    who = ("writer", secrets.token_urlsafe(9) + ":/@%")
+    folder = tmp_path_factory.mktemp("mongodb-scram")
+    with _mongo_process(MongoProcess(folder, user=who)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tls_mongodb(
+    tmp_path_factory: pytest.TempPathFactory, mongo_tls_files: TlsFiles
+) -> Iterator[MongoProcess]:
+    """A server that speaks TLS alone; its authority is in `mongo_tls_files`."""
+    from seawall.testing.mongo_process import MongoProcess
+
+    folder = tmp_path_factory.mktemp("mongodb-tls-server")
+    with _mongo_process(MongoProcess(folder, tls=mongo_tls_files)) as server:
+        yield server
+
+
+@pytest.fixture
+def mongo_db(mongodb_uri: str) -> Iterator[Any]:
+    """A database of `mongodb_uri` that nobody else uses (`pymongo.database.Database`)."""
+    from pymongo import MongoClient
+
+    with MongoClient(mongodb_uri, tz_aware=True) as client:
+        name = f"seawall_test_{secrets.token_hex(6)}"
+        yield client[name]
+        client.drop_database(name)

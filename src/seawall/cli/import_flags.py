@@ -17,6 +17,7 @@ from seawall.cli.flags import (
     Line,
     split_positionals,
 )
+from seawall.cli.readings_flags import IMPORT_READINGS_FLAGS
 from seawall.transfer import options
 from seawall.transfer.failures import OptionError
 
@@ -231,7 +232,7 @@ IMPORT_FLAGS: Final = (
     ),
 )
 
-GRAMMAR: Final = Grammar((*CONNECTION_FLAGS, *IMPORT_FLAGS))
+GRAMMAR: Final = Grammar((*CONNECTION_FLAGS, *IMPORT_FLAGS, *IMPORT_READINGS_FLAGS))
 
 
 def read_line(arguments: Sequence[str]) -> Line:

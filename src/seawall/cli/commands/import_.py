@@ -15,6 +15,7 @@ import click
 
 from seawall.cli.flags import BOOL, VERBOSITY, Flag, Line
 from seawall.cli.import_flags import GRAMMAR, import_options, read_line
+from seawall.cli.readings_flags import IMPORT_READINGS_FLAGS, asks_for_readings
 from seawall.cli.tool_log import ToolLog, help_text
 from seawall.cli.tool_secrets import apply_config, ask_passwords, password_warnings
 from seawall.errors import SeawallError
@@ -30,9 +31,11 @@ Import data from an Extended JSON, CSV or TSV file into MongoDB. The command lin
 mongoimport. If no file is given, standard input is read.
 
 Connection strings must begin with mongodb:// or mongodb+srv://.
+With --as-readings: import measurements into Seawall's own store.
 
-Example:
+Examples:
   seawall import -d blog -c posts --file posts.json
+  seawall import --type csv --headerline --file temps.csv --as-readings --device attic --dry-run
 """
 
 
@@ -58,7 +61,7 @@ class ImportCommand(click.Command):
         return help_text(USAGE, GRAMMAR.flags)
 
 
-def _described(flag: Flag) -> click.Option:
+def described(flag: Flag) -> click.Option:
     """Return a flag as the reference pages read it; nothing parses with these."""
     names = [f"--{flag.name}", *([f"-{flag.short}"] if flag.short else [])]
     is_flag = flag.kind in {BOOL, VERBOSITY}
@@ -68,11 +71,12 @@ def _described(flag: Flag) -> click.Option:
 
 command = ImportCommand(
     "import",
-    help="Import JSON, CSV or TSV into MongoDB, with mongoimport's command line.\n\n"
-    "A file, a connection string, or both may stand without a flag. Status: 0, 1, and 255 for "
-    "a bad verbosity.",
+    help="Import JSON, CSV or TSV into MongoDB, with mongoimport's command line; or readings.\n\n"
+    "A file, a connection string, or both may stand without a flag. With --as-readings: "
+    "measurements into Seawall's own store. Status: 0, 1, and 255 for a bad verbosity; with "
+    "--as-readings as everywhere, and 1 if a row was refused.",
     epilog="Example: seawall import -d blog -c posts --file posts.json",
-    params=[_described(flag) for flag in GRAMMAR.flags if flag.group and flag.name != "help"],
+    params=[described(flag) for flag in GRAMMAR.flags if flag.group and flag.name != "help"],
 )
 
 
@@ -102,6 +106,10 @@ def _prepared(line: Line, log: ToolLog) -> int:
     from seawall.transfer.validation import validated  # noqa: PLC0415
 
     asked = import_options(line)
+    if asks_for_readings(line, "as-readings", IMPORT_READINGS_FLAGS):
+        from seawall.cli.readings_import import run_readings_import  # noqa: PLC0415
+
+        return run_readings_import(line, asked, log)
     address = address_of(asked.connection, asked.tls, asked.auth, asked.database)
     concern = concern_of(asked.ingest.write_concern, address.concern)
     if line.take("help", False):

@@ -40,6 +40,7 @@ def device_page(
     store = context.services.store
     metrics = store.metrics(device_id)
     readings = list(store.readings(ReadingQuery(device_id, last=SHOWN_READINGS)))
+    first = next(iter(store.readings(ReadingQuery(device_id))), None)
     found = store.refusals(device_id=device_id, last=SHOWN_REFUSALS)
     refusals = [refusal_view(*entry) for entry in reversed(found)]
     return context.pages.render(
@@ -49,6 +50,8 @@ def device_page(
         metrics=metrics,
         metric=primary_metric(metrics),
         ranges=RANGES,
+        # Old readings may lie before every range that ends now.
+        all_ms=(first.ts_ms, readings[-1].ts_ms + 1) if first and readings else None,
         readings=list(reversed(readings)),
         refusals=refusals,
         commands=list(reversed(store.commands(device_id=device_id, last=SHOWN_COMMANDS))),

@@ -1,0 +1,208 @@
+"""``seawall export``: mongoexport's command line, messages and exit codes; and readings."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from seawall.cli.commands.import_ import BAD_VERBOSITY, FAILED, OK, described, version_text
+from seawall.cli.export_flags import GRAMMAR, export_options, read_line
+from seawall.cli.flags import Line
+from seawall.cli.readings_flags import EXPORT_READINGS_FLAGS, asks_for_readings
+from seawall.cli.tool_log import ToolLog, help_text
+from seawall.cli.tool_secrets import apply_config, ask_passwords, password_warnings
+from seawall.errors import SeawallError
+from seawall.transfer.export.options import ExportOptions, check_settings
+from seawall.transfer.failures import (
+    OptionError,
+    SettingsError,
+    TransferFailedError,
+    UnreachableError,
+    VerbosityError,
+)
+from seawall.transfer.options import ImportOptions
+
+TRY_HELP: Final = "try 'seawall export --help' for more information"
+USAGE: Final = """\
+Usage:
+  seawall export <options> <connection-string>
+
+Export documents from MongoDB as Extended JSON or CSV. The command line is that of mongoexport.
+With --readings: export readings from Seawall's own store.
+
+Connection strings must begin with mongodb:// or mongodb+srv://.
+
+Examples:
+  seawall export -d blog -c posts --out posts.json
+  seawall export -d blog -c posts --type csv --fields title,author.name
+  seawall export --readings --device greenhouse-1 --since 7d --type csv --out week.csv
+"""
+
+
+class ExportCommand(click.Command):
+    """Hands its words over as they are: this line has a grammar of its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep all words."""
+        ctx.args = list(args)
+        return ctx.args
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run, and return the exit status."""
+        return run(ctx.args)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help, with the flags by group."""
+        return help_text(USAGE, GRAMMAR.flags)
+
+
+command = ExportCommand(
+    "export",
+    help="Export documents from MongoDB, with mongoexport's command line; or readings.\n\n"
+    "A connection string may stand without a flag. With --readings: readings from Seawall's own "
+    "store. Status: 0, 1, and 255 for a bad verbosity; with --readings as everywhere.",
+    epilog="Examples: seawall export -d blog -c posts --out posts.json; "
+    "seawall export --readings --device attic --since 7d --type csv --out week.csv",
+    params=[described(flag) for flag in GRAMMAR.flags if flag.group and flag.name != "help"],
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one export; return its exit status."""
+    log = ToolLog(sys.stderr)
+    try:
+        line = read_line(arguments)
+        apply_config(line)
+        log.configure(line.take("verbose", 0), line.take("quiet", False))
+        return _prepared(line, log)
+    except VerbosityError as error:
+        sys.stderr.write(error.message + "\n")
+        return BAD_VERBOSITY
+    except OptionError as error:
+        log.line(f"error parsing command line options: {error.message}")
+        _hint(log, error)
+        log.line(TRY_HELP)
+        return FAILED
+
+
+def _prepared(line: Line, log: ToolLog) -> int:
+    # The rest is read by modules that a wrong command line need not wait for.
+    from seawall.transfer.server_uri import address_of  # noqa: PLC0415
+
+    asked = export_options(line)
+    address = address_of(asked.connection, asked.tls, asked.auth, asked.database)
+    reads_store = asks_for_readings(line, "readings", EXPORT_READINGS_FLAGS)
+    if line.take("help", False):
+        sys.stdout.write(help_text(USAGE, GRAMMAR.flags))
+        return OK
+    if line.take("version", False):
+        sys.stdout.write(version_text().replace("import", "export", 1))
+        return OK
+    if reads_store:
+        from seawall.cli.readings_export import run_readings_export  # noqa: PLC0415
+
+        return run_readings_export(line, asked, log)
+    from seawall.transfer.export.query import preference_of  # noqa: PLC0415
+
+    preference_of(asked.query.read_preference)
+    if line.take("slaveOk", False):
+        log.line("--slaveOk is deprecated and --readPreference=nearest should be used instead")
+    shared = ImportOptions(connection=asked.connection, tls=asked.tls, auth=asked.auth)
+    for text in password_warnings(line, shared):
+        log.line(text)
+    for name in address.ignored:
+        log.line(f"WARNING: ignoring unsupported URI parameter `{name}`")
+    _, address = ask_passwords(shared, address, log)
+    if line.take("csv", False):
+        log.line("csv flag is deprecated; please use --type=csv instead")
+    asked = dataclasses.replace(asked, database=asked.database or address.database)
+    try:
+        query = _checked(asked)
+    except SettingsError as error:
+        log.line(error.message)
+        _hint(log, error)
+        log.line(TRY_HELP)
+        return FAILED
+    return _exported(asked, query, address, log)
+
+
+def _checked(asked: ExportOptions) -> str:
+    """Check the settings, and return the text of the query."""
+    from seawall.transfer.export.query import check_query, sort_of  # noqa: PLC0415
+
+    check_settings(asked)
+    query = asked.query.query
+    if asked.query.query_file:
+        try:
+            query = Path(asked.query.query_file).read_text(
+                encoding="utf-8", errors="surrogateescape"
+            )
+        except OSError as error:
+            reason = (error.strerror or "").lower()
+            raise SettingsError(
+                f"error reading queryFile: open {asked.query.query_file}: {reason}"
+            ) from None
+    if query:
+        check_query(query)
+    if asked.query.sort:
+        sort_of(asked.query.sort)
+    return query
+
+
+def _exported(asked: ExportOptions, query: str, address: Any, log: ToolLog) -> int:
+    from seawall.operations import export_documents as operation  # noqa: PLC0415
+
+    result = operation.ExportResult()
+    reporting = operation.ExportReporting(log.line, log.draw if log.draws else None)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        operation.export_documents(asked, query, address, reporting, result)
+    except UnreachableError as error:
+        log.line(f"error connecting to host: {error.message}")
+        _hint(log, error)
+        return FAILED
+    except operation.OutputError as error:
+        log.line(error.message)
+        return FAILED
+    except TransferFailedError as error:
+        log.line(f"Failed: {error.message}")
+        _hint(log, error)
+        _silence_output()
+        return FAILED
+    except KeyboardInterrupt as stop:
+        log.line(f"signal '{stop}' received; {counted(result.exported)} before it")
+        _silence_output()
+        return FAILED
+    log.line(counted(result.exported))
+    return OK
+
+
+def _stop(number: int, _frame: object) -> None:
+    signal.signal(number, lambda *_: os._exit(FAILED))
+    raise KeyboardInterrupt("interrupt" if number == signal.SIGINT else "terminated")
+
+
+def _silence_output() -> None:
+    """Let the interpreter flush into nothing at its end: the reader may be gone."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def counted(count: int) -> str:
+    """Return the last line of an export."""
+    return f"exported {count} record" + ("" if count == 1 else "s")
+
+
+def _hint(log: ToolLog, error: SeawallError) -> None:
+    if error.hint:
+        log.line(f"hint: {error.hint}")

@@ -1,0 +1,1 @@
+"""Tables of old measurements to readings and back: times, zones, units, identity. Pure."""
