@@ -16,6 +16,7 @@ from seawall.model.history import ReadingQuery
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 MAX_CODE_BYTES = 16_384
+HEAP = "32k"
 SOON_S = 5  # 1 s is what we want; a busy machine is no fault of the agent
 STARTS = 3
 SOAK = {"builtin": 2000, "mosquitto": 500}
@@ -36,7 +37,7 @@ def site(
 def test_from_cold_start_to_the_first_reading_that_counts(
     site: Site, record_property: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    agent = site.agent("cold-1")
+    agent = site.agent("cold-1", heap=HEAP)
     site.take_in()
     taken = []
     for boot in range(1, STARTS + 1):
@@ -58,7 +59,7 @@ def test_from_cold_start_to_the_first_reading_that_counts(
 
 def test_many_readings_on_one_connection(site: Site) -> None:
     broker = site.installation.settings.mqtt.broker
-    agent = site.agent("soak-1", interval_ms=SOAK_INTERVAL_MS)
+    agent = site.agent("soak-1", heap=HEAP, interval_ms=SOAK_INTERVAL_MS)
     site.take_in()
     agent.start()
     readings = SOAK[broker]

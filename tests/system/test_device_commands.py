@@ -19,7 +19,7 @@ from seawall.testing.fleet import Fleet
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
-HEAP = "96k"
+HEAP = "48k"
 NAME = "greenhouse-1"
 BROKERS = ["builtin", "mosquitto"]
 
