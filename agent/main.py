@@ -7,4 +7,5 @@ if len(sys.argv) > 1:
 
 from seawall_agent.app import main
 
-sys.exit(main())
+if main():
+    sys.exit(1)

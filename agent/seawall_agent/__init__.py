@@ -15,8 +15,6 @@ from asyncio import core  # all that we need; the package around it would take 6
 if __path__ == os.getcwd() + "/seawall_agent":
     __path__ = "seawall_agent"
 del sys.modules["asyncio"]
-for _name in ("_promote_to_task", "_stopper", "current_task", "get_event_loop", "sleep"):
-    delattr(core, _name)
 core.Loop = None  # for exceptions of tasks that nobody awaits: ours raise none
 
 

@@ -33,12 +33,12 @@ class Agent:
         self.due = self.link.at = time.ticks_ms()
         while not self.again:
             wait = time.ticks_diff(self.due, time.ticks_ms())
-            if wait <= 0:
-                self.measure()
-                # After a long pause go on from now, without a burst.
-                start = self.due if wait > -1000 else time.ticks_ms()
-                self.due = time.ticks_add(start, self.interval_ms)
             try:
+                if wait <= 0:
+                    self.measure()
+                    # After a long pause go on from now, without a burst.
+                    start = self.due if wait > -1000 else time.ticks_ms()
+                    self.due = time.ticks_add(start, self.interval_ms)
                 self.link.step()
             except MemoryError:
                 gc.collect()

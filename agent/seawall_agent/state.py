@@ -22,7 +22,7 @@ def read():
         except OSError:
             continue
         if len(data) == 32 and struct.pack("<I", crc32(data[:28])) == data[28:]:
-            newest = max(newest, list(struct.unpack(_FORMAT, data)))
+            newest = max(newest, list(struct.unpack(_FORMAT, data[:28])))
     return newest
 
 

@@ -179,7 +179,7 @@ def test_a_command_that_is_played_again_is_refused_by_the_device(
     store.add_command(again, running.installation.event("command-queued", NAME))
     wait_until(lambda: running.refused() == ["replay"], 20, "the device to refuse")
     assert running.obeyed("identify") == 1
-    assert store.commands()[1].state is CommandState.SENT
+    wait_until(lambda: store.commands()[1].state is CommandState.SENT, 10, "it to be noted")
     # It stands in the way of nothing, and the next answer closes it.
     assert running.facts("identify", NAME)["state"] == "answered"
     assert running.states() == ["answered", "superseded", "answered"]

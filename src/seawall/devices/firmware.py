@@ -59,7 +59,8 @@ def compile_module(name: str, source: bytes) -> bytes:
     """Compile a module to ``.mpy`` bytecode that runs on every architecture.
 
     Args:
-        name: File name that tracebacks show; nothing else of its path is kept.
+        name: File name, for messages. Tracebacks on the device show "main" and the
+            function: a name for each module would take memory there.
         source: Its text.
 
     Raises:

@@ -190,9 +190,10 @@ class CheckingStore:
 
     def registry_revision(self) -> int:
         """Check that it never falls."""
+        before = self._revision  # read first: another thread may be ahead of us when we return
         found = self._store.registry_revision()
-        _require(found >= self._revision, f"the revision fell from {self._revision} to {found}")
-        self._revision = found
+        _require(found >= before, f"the revision fell from {before} to {found}")
+        self._revision = max(self._revision, found)
         return found
 
     # -- events, users
@@ -247,10 +248,10 @@ class CheckingStore:
 
     def last_command_number(self, device_id: str) -> int:
         """Check that it never falls."""
-        found = self._store.last_command_number(device_id)
         before = self._command_numbers.get(device_id, 0)
+        found = self._store.last_command_number(device_id)
         _require(found >= before, f"the number fell from {before} to {found}")
-        self._command_numbers[device_id] = found
+        self._command_numbers[device_id] = max(self._command_numbers.get(device_id, 0), found)
         return found
 
     def add_command(self, command: QueuedCommand, event: Event) -> None:
@@ -298,9 +299,10 @@ class CheckingStore:
 
     def command_revision(self) -> int:
         """Check that it never falls."""
+        before = self._command_revision
         found = self._store.command_revision()
-        _require(found >= self._command_revision, f"it fell from {self._command_revision}: {found}")
-        self._command_revision = found
+        _require(found >= before, f"it fell from {before}: {found}")
+        self._command_revision = max(self._command_revision, found)
         return found
 
     # -- life
