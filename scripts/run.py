@@ -5,7 +5,6 @@ Standard library only: this runs before anything is installed.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -34,8 +33,6 @@ The first one that needs it makes .venv and installs what is locked.
 SEAWALL_PYTHON=python3.13 chooses a Python, SEAWALL_VENV=DIR another place for .venv.
 """
 
-MOST_AGAIN: Final = 8
-"""More failures than these are no accident of timing."""
 ORDER_TEST: Final = "tests/unit/test_layers.py"
 CHECKS: Final = (
     ("format", ("ruff", "format", "--check", "--quiet", ".")),
@@ -99,32 +96,9 @@ def test(arguments: list[str]) -> int:
         workers = max(2, min(4, os.cpu_count() or 1))
         # In the order of tests/conftest.py: the browser's tests have to be a worker's last.
         sharing = ["-n", str(workers), "--dist", "loadgroup", "--no-loadscope-reorder"]
-        return _test_all(["-q", *sharing, "--durations", "10"])
+        arguments = ["-q", *sharing, "--durations", "10"]
     os.chdir(ROOT)
     _exec([program("python"), "-m", "pytest", *arguments])
-
-
-def _test_all(options: list[str]) -> int:
-    """Run all tests, side by side; the few that fail once more, alone.
-
-    Real daemons, devices and browsers share few processors, and a deadline that
-    is missed for that alone is no defect. What fails alone as well is one; both
-    runs are in the output.
-    """
-    os.chdir(ROOT)
-    os.environ["PATH"] = system_packages.search_path()
-    sys.stdout.flush()
-    pytest = [program("python"), "-m", "pytest"]
-    status = subprocess.run([*pytest, *options], check=False).returncode
-    kept = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
-    if status != 1 or not kept.is_file():
-        return status
-    failed = json.loads(kept.read_text(encoding="utf-8"))
-    if len(failed) > MOST_AGAIN:
-        return status
-    say(f"{len(failed)} failed beside others; once more, alone: {', '.join(failed)}")
-    sys.stdout.flush()
-    return subprocess.run([*pytest, "-q", "--last-failed"], check=False).returncode
 
 
 def bench(arguments: list[str]) -> int:
