@@ -117,9 +117,11 @@ def _version(db: sqlite3.Connection, path: Path, steps: tuple[Step, ...]) -> int
     Raises:
         StoreError: if the file is not ours, or ahead of us.
     """
-    (application_id,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    # One statement reads one state: between three, another process may make the schema.
+    application_id, version, tables = db.execute(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)"
+        " FROM pragma_application_id, pragma_user_version"
+    ).fetchone()
     if application_id != APPLICATION_ID and (tables or application_id or version):
         raise StoreError(
             f"{path} is a SQLite database of another program",
