@@ -1,0 +1,164 @@
+"""Which slot boots: the one thing that decides what code a device runs.
+
+Part of the guard: it is never updated over the air. The guard (main.py) and the
+agent in a slot use this one implementation.
+
+On flash there are two copies of one record, ``slot0`` and ``slot1``: 112 bytes
+of text (the members of `Slots` in the order of ``_FIELDS``, ``-`` for none,
+padded with blanks), then their CRC-32 in 8 hex digits. Record number ``seq`` is
+written to copy ``seq & 1``. So the copy that is overwritten is the older one, or
+the one that a cut has torn, and never the newest whole one.
+
+States, by ``trial`` and ``outcome``:
+
+- *confirmed*: no trial, nothing to tell. ``live`` boots.
+- *trial*: ``trial`` boots while there are ``tries``; each boot burns one before
+  a line of its code is run. ``live`` is untouched.
+- *told of*: no trial; ``outcome`` is ``confirmed``, or why ``version`` was rolled
+  back. ``live`` boots, and reports it, and then says `told`.
+
+What must hold, at any cut:
+
+1. A slot is written only while it is neither ``live`` nor ``trial``, and not
+   before ``outcome`` was told. (`told` is the second record after a trial's end:
+   both copies name the same live slot before the other one is touched.)
+2. `begin_trial` comes after every file of the slot is on flash and verified.
+3. `burn_try` is on flash before the trial's code runs.
+4. ``floor`` never falls, and no trial is begun below it.
+5. Each operation is one write of one copy: before it counts the old state, after
+   it the new one, and in between whichever of the two is read.
+"""
+
+from binascii import crc32
+
+_FIELDS = ("seq", "live", "trial", "tries", "n", "version", "floor", "outcome")
+_NEW = "0 a - 0 0 - 0 -"
+
+
+class Files:
+    """The port to flash: a folder, given with its slash."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def read(self, name):
+        """Return a file's bytes (of a long one, the first), or None."""
+        try:
+            with open(self.folder + name, "rb") as f:
+                return f.read(121)
+        except OSError:
+            return None
+
+    def write(self, name, data):
+        """Put bytes in the place of a file's; they survive once this returns.
+
+        A record overwrites one of its own length: on FAT no cluster is freed, and
+        no directory entry changes its size.
+        """
+        path = self.folder + name
+        try:
+            f = open(path, "r+b")
+        except OSError:
+            f = open(path, "wb")
+        with f:
+            f.write(data)
+
+
+class Slots:
+    """The state of selection; every operation is on flash when it returns.
+
+    An operation that cannot be written raises OSError, and changes nothing here.
+
+    Attributes:
+        port: read(name) gives bytes or None, write(name, data) keeps them: see `Files`.
+        seq: Number of the record; 0: there is none yet.
+        live: Slot of the confirmed version.
+        trial: Slot of the version on trial, or ``-``. A name other than ``a`` and ``b`` is an
+            ESP32 partition's: then ``live`` does not change.
+        tries: Boots that the trial has left.
+        n: Number of the command that ordered the last trial.
+        version: Of the last trial.
+        floor: Lowest version that may be tried: the highest confirmed one.
+        outcome: Of the last trial, for as long as the server has not been told; or ``-``.
+    """
+
+    def __init__(self, port):
+        self.port = port
+        self.read()
+
+    def read(self):
+        """Take the newest whole copy; without one, the state in which a bundle is born."""
+        newest = [0] + _NEW.split()[1:]
+        for name in ("slot0", "slot1"):
+            data = self.port.read(name)
+            if data and len(data) == 120 and b"%08x" % crc32(data[:112]) == data[112:]:
+                found = data[:112].decode().split()
+                found[0] = int(found[0])
+                if found[0] > newest[0]:
+                    newest = found
+        self._take(newest)
+
+    def _take(self, values):
+        for name, value in zip(_FIELDS, values):
+            setattr(self, name, int(value) if name in ("seq", "tries", "n") else value)
+
+    def _write(self, live, trial, tries, n, version, floor, outcome):
+        values = self.seq + 1, live, trial, tries, n, version, floor, outcome
+        data = b"%-112s" % " ".join([str(value) for value in values]).encode()
+        data += b"%08x" % crc32(data)
+        name = "slot%d" % (values[0] & 1)
+        self.port.write(name, data)
+        if len(data) != 120 or self.port.read(name) != data:
+            raise OSError(5)  # flash that does not keep what it is told
+        self._take(values)
+
+    def begin_trial(self, slot, version, n, max_boots):
+        """Let a complete and verified slot boot, on trial.
+
+        Raises:
+            ValueError: it is live, a trial is on, one has ended and was not told, or the
+                version is below the floor.
+        """
+        if slot == self.live or self.trial != "-" or self.outcome != "-":
+            raise ValueError("busy")
+        if numbers(version) < numbers(self.floor):
+            raise ValueError("version-floor")
+        self._write(self.live, slot, max_boots, n, version, self.floor, "-")
+
+    def burn_try(self):
+        """Take one of the trial's tries."""
+        if self.trial == "-" or self.tries < 1:
+            raise ValueError("no trial")
+        self._write(
+            self.live, self.trial, self.tries - 1, self.n, self.version, self.floor, self.outcome
+        )
+
+    def confirm(self):
+        """The version on trial has proved itself: from now on it is the live one."""
+        if self.trial == "-":
+            raise ValueError("no trial")
+        live = self.trial if self.trial in "ab" else self.live
+        self._write(live, "-", 0, self.n, self.version, self.version, "confirmed")
+
+    def roll_back(self, reason):
+        """The version on trial has failed; ``live`` boots again."""
+        if self.trial == "-":
+            raise ValueError("no trial")
+        self._write(self.live, "-", 0, self.n, self.version, self.floor, reason)
+
+    def told(self):
+        """The server knows the outcome of the last trial."""
+        self._write(self.live, "-", 0, self.n, self.version, self.floor, "-")
+
+
+def numbers(version):
+    """Return what versions are compared by: ``1.2`` is ``1.2.0.0``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = version.split(".")
+    found = [int(part) for part in parts if part.isdigit()]
+    if not len(found) == len(parts) < 5 or max(found) > 65_535:
+        raise ValueError("version")
+    return found + [0] * (4 - len(found))
