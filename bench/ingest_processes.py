@@ -21,7 +21,7 @@ from typing import Any
 from bench import ingest_load as load
 
 from seawall.broker.drivers.builtin import BuiltinBroker
-from seawall.broker.drivers.builtin.identity import Peer
+from seawall.pki.peers import Peer
 from seawall.broker.drivers.builtin.transport import WANT_READ, WANT_WRITE
 from seawall.broker.policy import AccessPolicy, policy_of
 from seawall.daemon.memory import calm_collector

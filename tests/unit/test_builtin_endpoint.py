@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seawall.broker.drivers.builtin.endpoint import Endpoint
-from seawall.broker.drivers.builtin.identity import Peer
+from seawall.pki.peers import Peer
 from seawall.broker.drivers.builtin.link import Link
 from seawall.broker.drivers.builtin.poller import Poller
 from seawall.broker.policy import AccessPolicy

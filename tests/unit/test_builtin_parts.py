@@ -8,9 +8,9 @@ import pytest
 
 from seawall.broker.drivers.builtin.admission import judge_connect
 from seawall.broker.drivers.builtin.hub import MAX_RETAINED_BYTES, Hub
-from seawall.broker.drivers.builtin.identity import Peer, handshake_refusal, peer_of
+from seawall.pki.peers import Peer, handshake_refusal, peer_of
 from seawall.broker.drivers.builtin.reception import source_of
-from seawall.broker.drivers.builtin.refusals import (
+from seawall.store.refusal_filter import (
     BURST,
     MAX_SOURCES,
     REFILL_S,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seawall.broker.drivers.builtin import BuiltinBroker
-from seawall.broker.drivers.builtin.identity import Peer
+from seawall.pki.peers import Peer
 from seawall.broker.drivers.builtin.transport import WANT_READ, WANT_WRITE, Transport
 from seawall.broker.port import Endpoint, Sink
 from seawall.model.installation import MqttSettings

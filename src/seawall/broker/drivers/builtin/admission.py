@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seawall.broker.drivers.builtin.identity import Peer
+from seawall.pki.peers import Peer
 from seawall.broker.policy import AccessPolicy
 from seawall.model.reading import Reason
 from seawall.wire.mqtt.codes import V311, ReasonCode

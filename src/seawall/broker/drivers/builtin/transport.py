@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import Final, Protocol
 
-from seawall.broker.drivers.builtin.identity import Peer, peer_of
+from seawall.pki.peers import Peer, peer_of
 
 WANT_READ: Final = -1
 WANT_WRITE: Final = -2
