@@ -21,7 +21,6 @@ from typing import Any
 from bench import ingest_load as load
 
 from seawall.broker.drivers.builtin import BuiltinBroker
-from seawall.pki.peers import Peer
 from seawall.broker.drivers.builtin.transport import WANT_READ, WANT_WRITE
 from seawall.broker.policy import AccessPolicy, policy_of
 from seawall.daemon.memory import calm_collector
@@ -32,6 +31,7 @@ from seawall.model.device import Board, Device, DeviceStatus, Profile, Trust
 from seawall.model.installation import IngestSettings, MqttSettings
 from seawall.pki.contexts import mqtt_server_context, service_client_context
 from seawall.pki.keystore import Keystore
+from seawall.pki.peers import Peer
 from seawall.store.sqlite import open_sqlite_store
 
 POLL_S = 0.002

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seawall.broker.drivers.builtin.endpoint import Endpoint
-from seawall.pki.peers import Peer
 from seawall.broker.drivers.builtin.link import Link
 from seawall.broker.drivers.builtin.poller import Poller
 from seawall.broker.policy import AccessPolicy
@@ -21,6 +20,7 @@ from seawall.errors import ProtocolError
 from seawall.model.installation import MqttSettings
 from seawall.model.message import Inbound
 from seawall.model.reading import Reason, Refusal
+from seawall.pki.peers import Peer
 from seawall.testing.builtin_rig import PlainTransport
 from seawall.wire.mqtt import packets as p
 from seawall.wire.mqtt.codes import V5, V311, Property

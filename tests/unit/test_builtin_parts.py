@@ -8,8 +8,10 @@ import pytest
 
 from seawall.broker.drivers.builtin.admission import judge_connect
 from seawall.broker.drivers.builtin.hub import MAX_RETAINED_BYTES, Hub
-from seawall.pki.peers import Peer, handshake_refusal, peer_of
 from seawall.broker.drivers.builtin.reception import source_of
+from seawall.broker.policy import AccessPolicy
+from seawall.model.reading import Reason, Refusal
+from seawall.pki.peers import Peer, handshake_refusal, peer_of
 from seawall.store.refusal_filter import (
     BURST,
     MAX_SOURCES,
@@ -17,8 +19,6 @@ from seawall.store.refusal_filter import (
     TOTAL_BURST,
     RefusalFilter,
 )
-from seawall.broker.policy import AccessPolicy
-from seawall.model.reading import Reason, Refusal
 from seawall.wire.mqtt.codes import V5, V311
 from seawall.wire.mqtt.packets import Connect, Publish, Subscription, Will
 from seawall.wire.mqtt.session import MAX_WAITING, MAX_WAITING_BYTES, Outgoing, ServerSession

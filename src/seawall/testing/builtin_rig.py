@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seawall.broker.drivers.builtin import BuiltinBroker
-from seawall.pki.peers import Peer
 from seawall.broker.drivers.builtin.transport import WANT_READ, WANT_WRITE, Transport
 from seawall.broker.port import Endpoint, Sink
 from seawall.model.installation import MqttSettings
 from seawall.pki.contexts import mqtt_server_context
+from seawall.pki.peers import Peer
 from seawall.testing.broker_rig import Keys, LoopThread, RecordingSink
 
 SETTINGS = MqttSettings(host="127.0.0.1", port=0)

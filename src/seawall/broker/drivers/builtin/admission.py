@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seawall.pki.peers import Peer
 from seawall.broker.policy import AccessPolicy
 from seawall.model.reading import Reason
+from seawall.pki.peers import Peer
 from seawall.wire.mqtt.codes import V311, ReasonCode
 from seawall.wire.mqtt.packets import Connect
 

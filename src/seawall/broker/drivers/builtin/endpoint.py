@@ -15,17 +15,17 @@ from typing import Final
 
 from seawall.broker.drivers.builtin.admission import judge_connect
 from seawall.broker.drivers.builtin.hub import Hub, LateWill
-from seawall.pki.peers import handshake_refusal
 from seawall.broker.drivers.builtin.link import READ_BYTES, RECORD_BYTES, Link
 from seawall.broker.drivers.builtin.poller import Poller
 from seawall.broker.drivers.builtin.reception import Reception
-from seawall.store.refusal_filter import RefusalFilter
 from seawall.broker.drivers.builtin.traffic import Traffic
 from seawall.broker.drivers.builtin.transport import Transport, tune
 from seawall.broker.policy import AccessPolicy
 from seawall.broker.port import Sink
 from seawall.model.installation import MqttSettings
 from seawall.model.reading import Reason
+from seawall.pki.peers import handshake_refusal
+from seawall.store.refusal_filter import RefusalFilter
 from seawall.wire.mqtt.codes import ReasonCode
 from seawall.wire.mqtt.events import (
     Arrived,

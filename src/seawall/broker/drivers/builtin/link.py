@@ -10,9 +10,9 @@ from __future__ import annotations
 import ssl
 from typing import Final, Protocol
 
-from seawall.pki.peers import Peer
 from seawall.broker.drivers.builtin.poller import BROKEN, READ, WRITE, Poller
 from seawall.broker.drivers.builtin.transport import WANT_READ, WANT_WRITE, Transport
+from seawall.pki.peers import Peer
 from seawall.wire.mqtt.events import Event
 from seawall.wire.mqtt.server import ServerConnection
 
