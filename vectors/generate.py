@@ -227,6 +227,9 @@ def hmac_rows() -> list[Row]:
     ]
 
 
+UPDATE = b'{"cmd":"update","n":8,%b}'
+
+
 def command_rows() -> list[Row]:
     """Commands, told to a device that has accepted ``last_n`` before."""
     good = [
@@ -237,6 +240,9 @@ def command_rows() -> list[Row]:
         ("shortest interval", b'{"cmd":"interval","n":8,"ms":100}'),
         ("longest interval", b'{"cmd":"interval","n":8,"ms":86400000}'),
         ("members in another order", b'{"n":8,"ms":5000,"cmd":"interval"}'),
+        ("update", UPDATE % b'"target":"unix/1.2.0.json","version":"1.2.0","trial_s":30'),
+        ("longest trial", UPDATE % b'"target":"rp2/0.json","version":"0","trial_s":3600'),
+        ("update-abort", b'{"cmd":"update-abort","n":8}'),
         ("stored", b'{"cmd":"stored","boot":3,"seq":41}'),
         ("stored at zero", b'{"cmd":"stored","boot":0,"seq":0}'),
     ]
@@ -244,10 +250,25 @@ def command_rows() -> list[Row]:
         ("the last number again", b'{"cmd":"identify","n":7}'),
         ("an older number", b'{"cmd":"restart","n":6}'),
         ("number zero", b'{"cmd":"restart","n":0}'),
+        (
+            "an old update",
+            UPDATE.replace(b"8", b"7")
+            % b'"target":"unix/1.2.0.json","version":"1.2.0","trial_s":30',
+        ),
+        ("an old update-abort", b'{"cmd":"update-abort","n":7}'),
     ]
     malformed = [
         ("unknown command", b'{"cmd":"explode","n":8}'),
         ("no command", b'{"n":8}'),
+        (
+            "update without a number",
+            b'{"cmd":"update","target":"unix/1.2.0.json","version":"1.2.0","trial_s":30}',
+        ),
+        ("update without a target", UPDATE % b'"version":"1.2.0","trial_s":30'),
+        ("target is a number", UPDATE % b'"target":1,"version":"1.2.0","trial_s":30'),
+        ("version is a number", UPDATE % b'"target":"unix/1.json","version":1,"trial_s":30'),
+        ("trial is a text", UPDATE % b'"target":"unix/1.json","version":"1","trial_s":"30"'),
+        ("update-abort without a number", b'{"cmd":"update-abort"}'),
         ("command is a number", b'{"cmd":1,"n":8}'),
         ("no number", b'{"cmd":"identify"}'),
         ("number is a text", b'{"cmd":"identify","n":"8"}'),

@@ -78,6 +78,8 @@ def test_command(row):
     assert command.n == row.get("n")
     assert command.interval_ms == row.get("ms")
     assert (command.boot, command.seq) == (row.get("boot"), row.get("seq"))
+    update = (command.target, command.version, command.trial_s)
+    assert update == (row.get("target"), row.get("version"), row.get("trial_s"))
 
 
 @pytest.mark.parametrize("row", rows("tmp36.json"))
@@ -143,7 +145,10 @@ def test_commands_read_back_as_they_were_made():
     assert commands.parse_command(commands.identify(3)) == commands.Command("identify", 3)
     assert commands.parse_command(commands.restart(4)) == commands.Command("restart", 4)
     assert commands.parse_command(commands.set_interval(5, 250)).interval_ms == 250
-    assert commands.parse_command(commands.stored(2, 9))[3:] == (2, 9)
+    assert commands.parse_command(commands.stored(2, 9))[3:5] == (2, 9)
+    update = commands.parse_command(commands.update(6, "unix/1.2.0.json", "1.2.0", 30))
+    assert update[-3:] == ("unix/1.2.0.json", "1.2.0", 30)
+    assert commands.parse_command(commands.abort_update(7)) == commands.Command("update-abort", 7)
     topic, wire = commands.seal_command(commands.restart(4), "pump-1", b"k" * 32)
     assert topic == "devices/pump-1/commands"
     assert open_sealed(wire, topic, b"k" * 32) == commands.restart(4)
@@ -157,6 +162,10 @@ def test_commands_read_back_as_they_were_made():
     lambda: commands.set_interval(1, 0),
     lambda: commands.set_interval(1, 10**9),
     lambda: commands.stored(-1, 0),
+    lambda: commands.update(1, "", "1.2.0", 30),
+    lambda: commands.update(1, "unix/\0", "1.2.0", 30),
+    lambda: commands.update(1, "unix/1.2.0.json", "1.2.0", 0),
+    lambda: commands.abort_update(-1),
 ])  # fmt: skip
 def test_orders_out_of_range_are_not_made(make):
     with pytest.raises(UsageError):

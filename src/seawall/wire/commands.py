@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from seawall.errors import ProtocolError, UsageError
+from seawall.errors import InvalidNameError, ProtocolError, UsageError
+from seawall.model.release import parse_version
 from seawall.model.topics import Channel, topic_of
 from seawall.wire.envelope import seal
 
@@ -20,7 +21,10 @@ MAX_NUMBER: Final = 2**53 - 1
 """Largest whole number that every JSON reader keeps exact (RFC 8259, section 6)."""
 MIN_INTERVAL_MS: Final = 100
 MAX_INTERVAL_MS: Final = 86_400_000
-NUMBERED: Final = frozenset({"identify", "restart", "interval"})
+MIN_TRIAL_S: Final = 1
+MAX_TRIAL_S: Final = 3600
+MAX_TARGET_CHARS: Final = 100
+NUMBERED: Final = frozenset({"identify", "restart", "interval", "update", "update-abort"})
 
 _decode: Final = msgspec.json.Decoder().decode
 
@@ -29,11 +33,14 @@ class Command(NamedTuple):
     """A command taken apart.
 
     Attributes:
-        name: ``identify``, ``restart``, ``interval`` or ``stored``.
+        name: ``identify``, ``restart``, ``interval``, ``update``, ``update-abort`` or ``stored``.
         n: Its number; None for ``stored``.
         interval_ms: For ``interval``, milliseconds.
         boot: For ``stored``.
         seq: For ``stored``.
+        target: For ``update``: TUF path of the manifest.
+        version: For ``update``: what the device will run.
+        trial_s: For ``update``: so long it tries the version, seconds.
     """
 
     name: str
@@ -41,6 +48,9 @@ class Command(NamedTuple):
     interval_ms: int | None = None
     boot: int | None = None
     seq: int | None = None
+    target: str | None = None
+    version: str | None = None
+    trial_s: int | None = None
 
 
 class Reply(NamedTuple):
@@ -71,6 +81,32 @@ def set_interval(n: int, interval_ms: int) -> bytes:
     return b'{"cmd":"interval","n":%d,"ms":%d}' % (_checked("n", n), interval_ms)
 
 
+def update(n: int, target: str, version: str, trial_s: int) -> bytes:
+    """Return the body of "get this release, try it for so many seconds, and keep it if it works".
+
+    Raises:
+        InvalidNameError: the version is none.
+        UsageError: the target, or the time to try it, is out of range.
+    """
+    if not 0 < len(target) <= MAX_TARGET_CHARS or not target.isascii() or not target.isprintable():
+        raise UsageError(f"target {target[:40]!r} is not allowed")
+    if not MIN_TRIAL_S <= trial_s <= MAX_TRIAL_S:
+        raise UsageError(
+            f"a trial of {trial_s} s is out of range", hint=f"{MIN_TRIAL_S} to {MAX_TRIAL_S} s"
+        )
+    return b'{"cmd":"update","n":%d,"target":%b,"version":"%b","trial_s":%d}' % (
+        _checked("n", n),
+        msgspec.json.encode(target),
+        parse_version(version).text.encode(),
+        trial_s,
+    )
+
+
+def abort_update(n: int) -> bytes:
+    """Return the body of "drop the order to update, unless you try it already"."""
+    return b'{"cmd":"update-abort","n":%d}' % _checked("n", n)
+
+
 def stored(boot: int, seq: int) -> bytes:
     """Return the body of "everything up to (boot, seq) is settled"."""
     return b'{"cmd":"stored","boot":%d,"seq":%d}' % (_checked("boot", boot), _checked("seq", seq))
@@ -95,6 +131,8 @@ def parse_command(body: bytes) -> Command:
     if not isinstance(name, str) or name not in NUMBERED:
         raise ProtocolError("a command has no known name", reference="malformed-payload")
     n = _number(members, "n")
+    if name == "update":
+        return _update(members, n)
     if name != "interval":
         return Command(name, n)
     interval_ms = _number(members, "ms")
@@ -115,6 +153,20 @@ def parse_reply(body: bytes) -> Reply:
         raise ProtocolError('a reply has no "ok" of true or false', reference="malformed-payload")
     rest = {name: value for name, value in members.items() if name not in {"re", "ok"}}
     return Reply(_number(members, "re"), ok, rest)
+
+
+def _update(members: dict[str, Any], n: int) -> Command:
+    target, version = members.get("target"), members.get("version")
+    if not isinstance(target, str) or not 0 < len(target) <= MAX_TARGET_CHARS:
+        raise ProtocolError("an update has no target", reference="malformed-payload")
+    try:
+        parse_version(version if isinstance(version, str) else "")
+    except InvalidNameError as error:
+        raise ProtocolError(error.message, reference="malformed-payload") from None
+    trial_s = _number(members, "trial_s")
+    if not MIN_TRIAL_S <= trial_s <= MAX_TRIAL_S:
+        raise ProtocolError("a trial is out of range", reference="malformed-payload")
+    return Command("update", n, target=target, version=version, trial_s=trial_s)
 
 
 def _checked(name: str, value: int) -> int:
