@@ -21,6 +21,7 @@ from seawall.store.sqlite import open_sqlite_store
 from seawall.store.sqlite.schema import APPLICATION_ID, STEPS, migrate
 from seawall.store.sqlite.store import SqliteStore
 from seawall.testing.command_contract import order
+from seawall.testing.rollout_contract import begin
 from seawall.testing.store_contract import T0_MS, a_device, a_reading, a_refusal, an_event
 
 NOBODY_UID = 65534
@@ -179,6 +180,18 @@ def test_a_database_of_the_first_schema_gets_the_queue_and_keeps_its_numbers(pat
     assert store.commands() == []
     order(store)
     assert [command.n for command in store.commands()] == [42]
+    store.close()
+
+
+def test_a_database_without_rollouts_gets_them_and_keeps_its_queue(path: Path) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    migrate(db, path, STEPS[:3])
+    db.execute("INSERT INTO command_number VALUES ('a', 41)")
+    db.close()
+    store = SqliteStore(path, max_refusals=10, create=False)
+    assert (store.rollouts(), store.software(), store.rollout_revision()) == ([], [], 0)
+    begin(store, "r1", "a")
+    assert store.last_command_number("a") == 41
     store.close()
 
 

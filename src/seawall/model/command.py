@@ -41,7 +41,7 @@ class QueuedCommand:
     Attributes:
         device_id: Whose.
         n: Its number; grows with each command of this device.
-        name: ``identify``, ``restart`` or ``interval``.
+        name: ``identify``, ``restart``, ``interval``, ``update`` or ``update-abort``.
         payload: As it goes over the wire, sealed. Empty once the command is closed:
             what a device might still obey is not kept for nothing.
         at_ms: When it was ordered, UTC milliseconds.

@@ -25,6 +25,7 @@ from seawall.model.reading import (
     ReplayWindow,
 )
 from seawall.model.user import Session, User
+from seawall.store.checking_rollouts import CheckingRollouts
 from seawall.store.contract import Store
 from seawall.store.series import KEPT_BOOTS, bucket_width
 
@@ -40,7 +41,7 @@ def _require(holds: bool, words: str) -> None:
         raise ContractBrokenError(words)
 
 
-class CheckingStore:
+class CheckingStore(CheckingRollouts):
     """A `Store` that checks what goes into another one, and what comes out.
 
     Args:
@@ -48,7 +49,7 @@ class CheckingStore:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store, _require)
         self._revision = -1
         self._command_numbers: dict[str, int] = {}
         self._command_revision = -1

@@ -16,6 +16,7 @@ from seawall.model.device import Device
 from seawall.model.event import Event
 from seawall.model.history import Bucket, DeviceActivity, ReadingQuery
 from seawall.model.reading import Batch, Reading, Reason, Refusal, ReplayWindow
+from seawall.model.rollout import DeviceReport, DeviceSoftware, Rollout, RolloutChange, Way
 from seawall.model.user import Session, User
 
 
@@ -162,7 +163,62 @@ class CommandStore(Protocol):
         """Return a number that grows with every change of the queue, by any process."""
 
 
-class Store(ReadingStore, DeviceStore, EventStore, UserStore, CommandStore, Protocol):
+class RolloutStore(Protocol):
+    """Roll-outs, the way of each device in them, and what devices run.
+
+    Who changes something read it before: a roll-out and a way carry the revision
+    that they were read with, and each change makes it one more. What somebody else
+    has changed meanwhile is a conflict, and nothing of the change is kept.
+    """
+
+    def add_rollout(self, rollout: Rollout, ways: Sequence[Way], event: Event) -> None:
+        """Keep a new roll-out and the way of each of its devices, and log the event.
+
+        Of roll-outs that are over, those beyond the newest `model.rollout.KEPT_ROLLOUTS`
+        are forgotten.
+
+        Raises:
+            ConflictError: the id is taken (``rollout-exists``), or a device is in another
+                roll-out that is open (``rollout-overlaps``).
+        """
+
+    def rollout(self, rollout_id: str) -> Rollout | None:
+        """Return one roll-out."""
+
+    def rollouts(self) -> list[Rollout]:
+        """Return all roll-outs that are kept, in the order in which they were started."""
+
+    def ways(self, rollout_id: str) -> list[Way]:
+        """Return the way of every device in a roll-out, sorted by device."""
+
+    def change_rollout(self, change: RolloutChange) -> None:
+        """Write a roll-out, ways of its devices, commands and events, in one transaction.
+
+        Raises:
+            ConflictError: the roll-out or a way was changed meanwhile, or is not there
+                (``rollout-changed``); or a command's number is not greater than every one
+                before (``command-number-taken``).
+        """
+
+    def note_reports(self, reports: Sequence[DeviceReport]) -> int:
+        """Take what devices say of their software, in order, in one transaction.
+
+        What is old, or belongs to no roll-out, changes nothing: see
+        `model.rollout.software_after`, `way_after` and `way_after_running`. What a
+        device runs concerns its way in roll-outs that are open.
+
+        Returns:
+            How many were news.
+        """
+
+    def software(self) -> list[DeviceSoftware]:
+        """Return what devices run, sorted by device; those that never said are left out."""
+
+    def rollout_revision(self) -> int:
+        """Return a number that grows with every change of these, by any process."""
+
+
+class Store(ReadingStore, DeviceStore, EventStore, UserStore, CommandStore, RolloutStore, Protocol):
     """All of it, and its life."""
 
     def check(self) -> None:

@@ -5,14 +5,11 @@ It passes the contract suite of every driver and forgets all when it is closed.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
 
-from seawall.errors import ConflictError, NotFoundError, StoreError
+from seawall.errors import ConflictError, NotFoundError
 from seawall.model.command import (
     KEPT_COMMANDS,
     CommandAnswer,
@@ -33,26 +30,8 @@ from seawall.model.reading import (
 from seawall.model.user import Session, User
 from seawall.store.fair_share import largest_share
 from seawall.store.series import KEPT_BOOTS, LATELY_READINGS, fold_buckets
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-
-def _locked(
-    method: Callable[Concatenate[MemoryStore, _P], _R],
-) -> Callable[Concatenate[MemoryStore, _P], _R]:
-    """Run a method alone, and only while the store is open and healthy."""
-
-    @wraps(method)
-    def run(self: MemoryStore, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        with self._lock:
-            if self._closed:
-                raise StoreError("the store is closed", reference="store-closed")
-            if self.failure is not None:
-                raise self.failure
-            return method(self, *args, **kwargs)
-
-    return run
+from seawall.testing.memory_lock import locked
+from seawall.testing.memory_rollouts import MemoryRollouts
 
 
 def _place(reading: Reading) -> tuple[int, int, int, str]:
@@ -60,22 +39,16 @@ def _place(reading: Reading) -> tuple[int, int, int, str]:
     return (reading.ts_ms, reading.boot, reading.seq, reading.device_id)
 
 
-class MemoryStore:
-    """A `Store` without a disk.
-
-    Attributes:
-        failure: Set it to an error to have every call raise it: a full disk, a
-            dead engine. Nothing changes while it is set.
+class MemoryStore(MemoryRollouts):
+    """A `Store` without a disk; see `MemoryRollouts` and `Lockable` for the rest of it.
 
     Args:
         max_refusals: So many refusals are kept; the oldest of whoever has most go first.
     """
 
     def __init__(self, max_refusals: int = 10_000) -> None:
-        self.failure: StoreError | None = None
+        super().__init__()
         self._max_refusals = max_refusals
-        self._lock = threading.RLock()
-        self._closed = False
         self._readings: dict[tuple[str, int, int], Reading] = {}
         self._windows: dict[str, dict[int, ReplayWindow]] = {}
         self._senders: set[str] = set()
@@ -94,7 +67,7 @@ class MemoryStore:
 
     # -- readings
 
-    @_locked
+    @locked
     def append(self, batch: Batch) -> int:
         """Keep a batch (see `ReadingStore.append`)."""
         before = len(self._readings)
@@ -132,12 +105,12 @@ class MemoryStore:
                 kept.append((number, refusal))
         self._refusals = kept
 
-    @_locked
+    @locked
     def windows(self) -> list[ReplayWindow]:
         """Return every replay window."""
         return [window for boots in self._windows.values() for window in boots.values()]
 
-    @_locked
+    @locked
     def readings(self, query: ReadingQuery) -> Iterator[Reading]:
         """Return readings in order (see `ReadingStore.readings`)."""
         found = sorted(
@@ -155,7 +128,7 @@ class MemoryStore:
             found = found[max(0, len(found) - query.last) :]
         return iter(found)
 
-    @_locked
+    @locked
     def buckets(
         self, device_id: str, metric: str, since_ms: int, until_ms: int, count: int
     ) -> list[Bucket]:
@@ -164,13 +137,13 @@ class MemoryStore:
         points = ((reading.ts_ms, reading.body) for reading in self.readings(query))
         return fold_buckets(points, metric, since_ms, until_ms, count)
 
-    @_locked
+    @locked
     def metrics(self, device_id: str) -> list[str]:
         """Return the names of the metrics that a device has sent lately, sorted."""
         newest = self.readings(ReadingQuery(device_id, last=LATELY_READINGS))
         return sorted({name for reading in newest for name in reading.metrics} - RESERVED_MEMBERS)
 
-    @_locked
+    @locked
     def activity(self, device_ids: Sequence[str] | None = None) -> list[DeviceActivity]:
         """Return counts and the newest reading of the devices, sorted by id."""
         of_device: dict[str, list[Reading]] = {}
@@ -193,7 +166,7 @@ class MemoryStore:
             )
         return answer
 
-    @_locked
+    @locked
     def refusals(
         self,
         *,
@@ -212,21 +185,21 @@ class MemoryStore:
         ]
         return found if last is None else found[max(0, len(found) - last) :]
 
-    @_locked
+    @locked
     def refusal_counts(self) -> dict[Reason, int]:
         """Return how many were refused, by reason; reasons without any are left out."""
         return dict(self._refusal_counts)
 
     # -- registry
 
-    @_locked
+    @locked
     def put_device(self, device: Device, event: Event) -> None:
         """Add or replace a device, and log the event."""
         self._devices[device.device_id] = device
         self._revision += 1
         self._events.append(event)
 
-    @_locked
+    @locked
     def add_device(self, device: Device, event: Event) -> None:
         """Add a device; ConflictError if the id is taken."""
         if device.device_id in self._devices:
@@ -235,35 +208,35 @@ class MemoryStore:
             )
         self.put_device(device, event)
 
-    @_locked
+    @locked
     def device(self, device_id: str) -> Device | None:
         """Return one device."""
         return self._devices.get(device_id)
 
-    @_locked
+    @locked
     def devices(self) -> list[Device]:
         """Return all devices, sorted by id."""
         return [self._devices[name] for name in sorted(self._devices)]
 
-    @_locked
+    @locked
     def registry_revision(self) -> int:
         """Return a number that grows with every change of the registry."""
         return self._revision
 
     # -- events, users
 
-    @_locked
+    @locked
     def log(self, events: Iterable[Event]) -> None:
         """Append events."""
         self._events.extend(events)
 
-    @_locked
+    @locked
     def events(self, *, subject: str | None = None, last: int = 100) -> list[Event]:
         """Return the newest events, oldest first."""
         found = [event for event in self._events if subject in (None, event.subject)]
         return found[max(0, len(found) - last) :]
 
-    @_locked
+    @locked
     def put_user(self, user: User) -> None:
         """Add or replace a user; replacing ends the sessions."""
         self._users[user.name] = user
@@ -271,17 +244,17 @@ class MemoryStore:
             if session.user_name == user.name:
                 del self._sessions[token]
 
-    @_locked
+    @locked
     def user(self, name: str) -> User | None:
         """Return one user."""
         return self._users.get(name)
 
-    @_locked
+    @locked
     def users(self) -> list[User]:
         """Return all users, sorted by name."""
         return [self._users[name] for name in sorted(self._users)]
 
-    @_locked
+    @locked
     def put_session(self, session: Session) -> None:
         """Add a session, and forget those that have expired by then."""
         if session.user_name not in self._users:
@@ -293,27 +266,31 @@ class MemoryStore:
                 del self._sessions[token]
         self._sessions[session.token_sha256] = session
 
-    @_locked
+    @locked
     def session(self, token_sha256: str, now_ms: int) -> Session | None:
         """Return a session that has not expired."""
         session = self._sessions.get(token_sha256)
         return session if session is not None and session.expires_ms > now_ms else None
 
-    @_locked
+    @locked
     def end_session(self, token_sha256: str) -> None:
         """Forget a session."""
         self._sessions.pop(token_sha256, None)
 
     # -- commands
 
-    @_locked
+    @locked
     def last_command_number(self, device_id: str) -> int:
         """Return the greatest number of a command that this device was ever given; 0 for none."""
         return self._command_numbers.get(device_id, 0)
 
-    @_locked
+    @locked
     def add_command(self, command: QueuedCommand, event: Event) -> None:
         """Queue a command and log the event (see `CommandStore.add_command`)."""
+        self._queue(command)
+        self._events.append(event)
+
+    def _queue(self, command: QueuedCommand) -> None:
         name = command.device_id
         if command.n <= self._command_numbers.get(name, 0):
             raise ConflictError(
@@ -326,9 +303,8 @@ class MemoryStore:
         for old in kept[: max(0, len(kept) - KEPT_COMMANDS)]:
             if not old.state.is_open:
                 del self._commands[name, old.n]
-        self._events.append(event)
 
-    @_locked
+    @locked
     def commands(
         self, *, device_id: str | None = None, only_open: bool = False, last: int | None = None
     ) -> list[QueuedCommand]:
@@ -346,7 +322,7 @@ class MemoryStore:
             found = found[max(0, len(found) - last) :]
         return sorted(found, key=lambda command: (command.device_id, command.n))
 
-    @_locked
+    @locked
     def note_commands_sent(self, commands: Sequence[tuple[str, int]]) -> None:
         """Note that the broker has these; what is closed stays closed."""
         for place in commands:
@@ -354,7 +330,7 @@ class MemoryStore:
             if command is not None and command.state is CommandState.QUEUED:
                 self._change(replace(command, state=CommandState.SENT))
 
-    @_locked
+    @locked
     def answer_commands(self, answers: Sequence[CommandAnswer]) -> int:
         """Note what devices answered (see `CommandStore.answer_commands`)."""
         answered = 0
@@ -370,7 +346,7 @@ class MemoryStore:
             answered += 1
         return answered
 
-    @_locked
+    @locked
     def expire_commands(self, before_ms: int) -> int:
         """Give up open commands that were ordered before this time; return how many."""
         late = [old for old in self.commands(only_open=True) if old.at_ms < before_ms]
@@ -378,7 +354,7 @@ class MemoryStore:
             self._change(replace(command, payload=b"", state=CommandState.EXPIRED))
         return len(late)
 
-    @_locked
+    @locked
     def command_revision(self) -> int:
         """Return a number that grows with every change of the queue."""
         return self._command_revision
@@ -389,7 +365,7 @@ class MemoryStore:
 
     # -- life
 
-    @_locked
+    @locked
     def check(self) -> None:
         """Raise the failure that is set, if any."""
 

@@ -25,6 +25,7 @@ from seawall.model.reading import Batch, Reading, Reason, Refusal, ReplayWindow
 from seawall.model.user import Role, Session, User
 from seawall.store.contract import Store
 from seawall.testing.command_contract import CommandContract, order
+from seawall.testing.rollout_contract import RolloutContract
 
 T0_MS = 1_763_759_216_000
 
@@ -77,7 +78,7 @@ def a_session(token: str = "t1", user: str = "ann") -> Session:
     return Session(token, user, "browser", "csrf", T0_MS, T0_MS + 3_600_000)
 
 
-class StoreContract(CommandContract):
+class StoreContract(CommandContract, RolloutContract):
     """Tests that a store keeps what it is given, and nothing else."""
 
     MAX_REFUSALS = 10

@@ -31,26 +31,8 @@ class CommandsPart:
     def add_command(self, command: QueuedCommand, event: Event) -> None:
         """Queue a command and log the event (see `CommandStore.add_command`)."""
         with self._database.transaction() as db:
-            is_next = db.execute(
-                "INSERT INTO command_number VALUES (?, ?) ON CONFLICT (device_id)"
-                " DO UPDATE SET number = excluded.number WHERE number < excluded.number",
-                (command.device_id, command.n),
-            ).rowcount
-            if not is_next:
-                raise ConflictError(
-                    f"device {command.device_id} has a command of number {command.n} or later",
-                    reference="command-number-taken",
-                )
-            db.execute(
-                "INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row_of(command)
-            )
-            db.execute(
-                f"DELETE FROM command WHERE device_id = ?1 AND NOT {_OPEN} AND n <= (SELECT n"  # noqa: S608  fixed texts only
-                " FROM command WHERE device_id = ?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)",
-                (command.device_id, KEPT_COMMANDS),
-            )
+            insert_command(db, command)
             insert_event(db, event)
-            _queue_changed(db)
 
     def commands(
         self, *, device_id: str | None = None, only_open: bool = False, last: int | None = None
@@ -120,6 +102,31 @@ class CommandsPart:
         with self._database.reading() as db:
             row = db.execute("SELECT value FROM fact WHERE name = 'command-revision'").fetchone()
         return int(row[0])
+
+
+def insert_command(db: sqlite3.Connection, command: QueuedCommand) -> None:
+    """Queue a command within a transaction.
+
+    Raises:
+        ConflictError: its number is not greater than every one before.
+    """
+    is_next = db.execute(
+        "INSERT INTO command_number VALUES (?, ?) ON CONFLICT (device_id)"
+        " DO UPDATE SET number = excluded.number WHERE number < excluded.number",
+        (command.device_id, command.n),
+    ).rowcount
+    if not is_next:
+        raise ConflictError(
+            f"device {command.device_id} has a command of number {command.n} or later",
+            reference="command-number-taken",
+        )
+    db.execute("INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _row_of(command))
+    db.execute(
+        f"DELETE FROM command WHERE device_id = ?1 AND NOT {_OPEN} AND n <= (SELECT n"  # noqa: S608  fixed texts only
+        " FROM command WHERE device_id = ?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)",
+        (command.device_id, KEPT_COMMANDS),
+    )
+    _queue_changed(db)
 
 
 def _queue_changed(db: sqlite3.Connection) -> None:

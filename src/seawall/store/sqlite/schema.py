@@ -79,6 +79,20 @@ STEPS: Final[tuple[Step, ...]] = (
         " GROUP BY sender, boot, island",
         "DROP INDEX reading_identity",
     ),
+    (
+        # Roll-outs. What is asked for stands in columns, the rest in `facts`, as JSON.
+        "CREATE TABLE rollout (number INTEGER PRIMARY KEY, rollout_id TEXT NOT NULL UNIQUE,"
+        " state TEXT NOT NULL, version TEXT NOT NULL, revision INTEGER NOT NULL,"
+        " facts TEXT NOT NULL) STRICT",
+        "CREATE TABLE way (rollout_id TEXT NOT NULL, device_id TEXT NOT NULL, n INTEGER,"
+        " revision INTEGER NOT NULL, facts TEXT NOT NULL,"
+        " PRIMARY KEY (rollout_id, device_id)) STRICT, WITHOUT ROWID",
+        "CREATE INDEX way_of_device ON way (device_id, n)",
+        "CREATE TABLE software (device_id TEXT PRIMARY KEY, version TEXT NOT NULL,"
+        " slot TEXT NOT NULL, trial INTEGER NOT NULL, boot INTEGER NOT NULL,"
+        " at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "INSERT INTO fact VALUES ('rollout-revision', 0)",
+    ),
 )
 
 

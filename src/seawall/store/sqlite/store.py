@@ -10,10 +10,11 @@ from seawall.store.sqlite.database import Database
 from seawall.store.sqlite.readings import ReadingsPart
 from seawall.store.sqlite.refusals import RefusalsPart
 from seawall.store.sqlite.registry import RegistryPart
+from seawall.store.sqlite.rollouts import RolloutsPart
 from seawall.store.sqlite.users import UsersPart
 
 
-class SqliteStore(ReadingsPart, RefusalsPart, RegistryPart, UsersPart, CommandsPart):
+class SqliteStore(ReadingsPart, RefusalsPart, RegistryPart, UsersPart, CommandsPart, RolloutsPart):
     """A `Store` in one SQLite file.
 
     Args:
