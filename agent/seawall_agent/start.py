@@ -35,7 +35,7 @@ def recover(folder, limit):
     outbox = Outbox()
     outbox.path = folder + "%08x"
     outbox.limit = limit
-    outbox.firsts = firsts = sorted(int(name, 16) for name in os.listdir(folder))
+    outbox.firsts = firsts = sorted(int(name, 16) for name in os.listdir(folder[:-1]))  # FAT: no "/"
     outbox.lost = outbox.boot = 0
     outbox.last = outbox.f = outbox.backlog = None
     end = start = 0

@@ -1,0 +1,201 @@
+"""Cuts the power at every operation of a story, and has each outcome judged.
+
+A story is told once, from a snapshot of the flash, while the flash records its
+operations. A file system is deterministic, so what a cut at operation k leaves
+is the snapshot, the operations before k, and as much of operation k as the mode
+of the cut says. From there the judge boots the device anew; what it does is
+recorded in its turn, and cut again.
+"""
+
+import random
+
+from flash import MODES
+
+
+class Failure(Exception):
+    """A device that did not come back as it should."""
+
+
+class Tale:
+    """What was done to the flash, and what had happened outside of the device by then.
+
+    Attributes:
+        log: The flash's operations.
+        marks: (length of the log, phase, facts), in order. Facts hold from there on.
+    """
+
+    def __init__(self, flash, facts):
+        self.log = flash.log = []
+        self.marks = []
+        self.facts = facts
+        self.phase = "start"
+        self.mark()
+
+    def mark(self, phase=None, **facts):
+        """Note that a phase begins, or that something became true outside."""
+        self.phase = phase or self.phase
+        self.facts.update(facts)
+        self.marks.append((len(self.log), self.phase, dict(self.facts)))
+
+
+class Counts:
+    """What the sweep has done.
+
+    Attributes:
+        points: Cuts judged, by (phase, mode).
+        boots: Distinct contents of flash that were booted.
+        second: How many of the points were cuts during a recovery.
+        failures: Texts.
+    """
+
+    def __init__(self):
+        self.points = {}
+        self.boots = self.second = self.operations = 0
+        self.failures = []
+
+
+class Sweep:
+    """One sweep over one story.
+
+    Args:
+        stage: The medium.
+        judge: Called with a Tale after each cut; raises Failure.
+        seed: Of the garbage, and of the choice of second cuts.
+        share: (which, of how many) parts of the cuts to judge.
+        second_every: A recovery out of so many is itself cut; 0: none.
+        second_cuts: At most so many places in it.
+        patience: Ends after so many failures.
+    """
+
+    def __init__(self, stage, judge, seed, share, second_every, second_cuts, patience):
+        self.stage = stage
+        self.flash = stage.flash
+        self.judge = judge
+        self.part, self.parts = share
+        self.second_every = second_every
+        self.second_cuts = second_cuts
+        self.patience = patience
+        self.seen = {}
+        self.counts = Counts()
+        self.on_progress = None
+        self.recoveries = 0
+        random.seed(seed)
+
+    def noise(self, size):
+        """Return random bytes."""
+        return bytes(random.getrandbits(8) for _ in range(size))
+
+    def run(self, tale):
+        """Cut a tale that was recorded from what the flash holds now, at every operation."""
+        flash = self.flash
+        flash.log = None
+        flash.undo = []
+        log = tale.log
+        self.counts.operations = len(log)
+        marks = Marks(tale.marks)
+        for at in range(len(log)):
+            phase, facts = marks.at(at)
+            if at % self.parts == self.part:
+                self.cut_at(log[at], at, phase, facts)
+                if len(self.counts.failures) >= self.patience:
+                    return
+            flash.put(*flash.done(log[at]))
+            flash.undo.clear()
+        flash.undo = None
+
+    def cut_at(self, operation, at, phase, facts):
+        """Judge the four cuts at one operation."""
+        flash = self.flash
+        for mode in MODES:
+            key = phase, mode
+            self.counts.points[key] = self.counts.points.get(key, 0) + 1
+            flash.put(*flash.cut(operation, mode, self.noise))
+            fault = self.verdict(facts, phase, True)
+            flash.restore()
+            if fault:
+                self.fail("operation %d %s, %s, %s" % (at, name_of(operation), phase, mode), fault)
+            if self.on_progress:
+                self.on_progress(self)
+
+    def fail(self, where, fault):
+        """Keep what went wrong, once for each sort of it."""
+        if len(self.counts.failures) < 50:
+            self.counts.failures.append("%s: %s" % (where, fault))
+
+    def verdict(self, facts, phase, again):
+        """Boot what the flash holds, unless that was done; return what is wrong, or None."""
+        flash = self.flash
+        length = len(flash.undo)
+        tale = Tale(flash, dict(facts))
+        key = self.stage.digest(), str(sorted(facts.items()))
+        fault = self.seen.get(key, "")
+        if fault == "":
+            self.counts.boots += 1
+            fault = None
+            try:
+                self.judge(tale)
+            except Failure as error:
+                fault = str(error)
+            if len(self.seen) > 400:  # what is alike lies close together
+                self.seen.clear()
+            self.seen[key] = fault
+            is_new = True
+        else:
+            is_new = False
+        flash.log = None
+        flash.restore(length)
+        if again and is_new and fault is None:
+            self.recoveries += 1
+            if self.second_every and self.recoveries % self.second_every == 0:
+                fault = self.cut_recovery(tale, phase)
+        return fault
+
+    def cut_recovery(self, tale, phase):
+        """Cut what the device did after a cut, in some places; return what is wrong, or None."""
+        flash = self.flash
+        log = tale.log
+        marks = Marks(tale.marks)
+        length = len(flash.undo)
+        step = max(1, len(log) // self.second_cuts)
+        start = random.getrandbits(16) % step
+        found = None
+        for at in range(len(log)):
+            _, facts = marks.at(at)
+            if at % step == start and found is None:
+                mode = MODES[random.getrandbits(2)]
+                key = "second-cut", mode
+                self.counts.points[key] = self.counts.points.get(key, 0) + 1
+                here = len(flash.undo)
+                flash.put(*flash.cut(log[at], mode, self.noise))
+                fault = self.verdict(facts, phase, False)
+                flash.restore(here)
+                if fault:
+                    found = "and again at operation %d %s, %s: %s" % (
+                        at,
+                        name_of(log[at]),
+                        mode,
+                        fault,
+                    )
+            flash.put(*flash.done(log[at]))
+        flash.restore(length)
+        return found
+
+
+class Marks:
+    """Finds the phase and the facts at a position; positions must not fall."""
+
+    def __init__(self, marks):
+        self.marks = marks
+        self.next = 0
+
+    def at(self, position):
+        """Return the phase and the facts that held before this operation."""
+        while self.next + 1 < len(self.marks) and self.marks[self.next + 1][0] <= position:
+            self.next += 1
+        return self.marks[self.next][1:]
+
+
+def name_of(operation):
+    """Return an operation in words."""
+    at, data = operation
+    return "erase %#x" % at if data is None else "program %#x+%d" % (at, len(data))
