@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -62,3 +63,24 @@ def load_key(path: Path, passphrase: bytes | None) -> ec.EllipticCurvePrivateKey
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise KeyAccessError(f"{path} is no elliptic-curve key", reference="key-damaged")
     return key
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """Make a P-256 key."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def load_public_key(path: Path) -> Any:
+    """Read a public key, PEM.
+
+    Raises:
+        KeyAccessError: it is missing, or no public key.
+    """
+    try:
+        return serialization.load_pem_public_key(path.read_bytes())
+    except FileNotFoundError:
+        raise KeyAccessError(f"{path} is missing", reference="key-missing") from None
+    except (OSError, ValueError) as error:
+        raise KeyAccessError(
+            f"{path} is no readable public key: {error}", reference="key-damaged"
+        ) from error
