@@ -262,7 +262,7 @@ class _Step:
             return True
         if not may_retry(way, self.plan):
             return False
-        return self.now_ms >= way.since_ms + self.plan.retry_ms * 2 ** (way.attempts - 1)
+        return self.now_ms >= way.since_ms + (self.plan.retry_ms << (way.attempts - 1))
 
     def complete(self) -> None:
         """End the roll-out if everybody has come to an end."""

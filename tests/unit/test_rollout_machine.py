@@ -1,0 +1,659 @@
+"""The roll-out's machine: its rules by example, its promises by property."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from seawall.errors import ConflictError, UsageError
+from seawall.model.device import DeviceStatus
+from seawall.model.rollout import (
+    FINAL,
+    UNDER_WAY,
+    DeviceSoftware,
+    Plan,
+    Rollout,
+    RolloutState,
+    RunningReport,
+    UpdateReport,
+    Way,
+    WayState,
+    software_after,
+    way_after,
+    way_after_running,
+)
+from seawall.updates.rollout import (
+    MAX_UNDER_WAY,
+    SETTLING_MS,
+    Decision,
+    DeviceFacts,
+    decide,
+    has_failed,
+    is_over,
+    may_retry,
+    offered,
+)
+from seawall.updates.rollout_start import (
+    aborted,
+    check_plan,
+    cohorts_of,
+    first_ways,
+    paused,
+    resumed,
+)
+
+T0_MS = 1_763_759_216_000
+MINUTE_MS = 60_000
+PLAN = Plan(soak_ms=10 * MINUTE_MS, silence_ms=15 * MINUTE_MS, retry_ms=MINUTE_MS)
+
+
+class Fleet:
+    """A roll-out, its devices and a clock; no store, no daemon, no devices."""
+
+    def __init__(self, count: int, plan: Plan = PLAN, there: int = 0) -> None:
+        self.now_ms = T0_MS
+        self.listening_ms = T0_MS - 10 * SETTLING_MS
+        names = [f"d{number:04}" for number in range(count)]
+        self.rollout = Rollout(
+            "r1", "unix", "2.0", "unix/2.0.json", "ab" * 32, "*", "", plan,
+            RolloutState.RUNNING, T0_MS, "cli:me", T0_MS,
+        )  # fmt: skip
+        self.there = [f"t{number}" for number in range(there)]
+        self.ways = {way.device_id: way for way in first_ways(self.rollout, names, self.there)}
+        self.facts = dict.fromkeys(self.ways, DeviceFacts(DeviceStatus.ACTIVE, online=True))
+        self.number = 0
+        self.offers: list[str] = []
+        self.recalls: list[str] = []
+        self.events: list[str] = []
+
+    def decide(self) -> Decision:
+        return decide(
+            self.rollout, list(self.ways.values()), self.facts, self.now_ms, self.listening_ms
+        )
+
+    def step(self) -> Decision:
+        """Decide, and do what was decided."""
+        decision = self.decide()
+        self.rollout = decision.rollout
+        for way in decision.ways:
+            self.ways[way.device_id] = way
+        for way in decision.offers:
+            self.number += 1
+            self.ways[way.device_id] = offered(way, self.number, self.now_ms)
+            self.offers.append(way.device_id)
+        self.recalls += decision.recalls
+        self.events += [kind for kind, _ in decision.events]
+        return decision
+
+    def run(self, after_ms: int = 0) -> None:
+        """Let some time pass, and step until nothing changes any more."""
+        self.now_ms += after_ms
+        for _ in range(10):
+            before = self.rollout
+            if not self.step().changes(before):
+                return
+        raise AssertionError("it does not come to rest")
+
+    def say(self, name: str, state: WayState, reason: str = "", **more: Any) -> None:
+        n = self.ways[name].n
+        assert n is not None
+        report = UpdateReport(
+            name, self.now_ms, n, state, more.pop("boot", 1), reason=reason, **more
+        )
+        self.ways[name] = way_after(self.ways[name], report)
+
+    def under_way(self) -> list[str]:
+        return [name for name, way in self.ways.items() if way.state in UNDER_WAY]
+
+    def of_cohort(self, cohort: int) -> list[str]:
+        return [way.device_id for way in self.ways.values() if way.cohort == cohort]
+
+    def confirm(self) -> None:
+        for name in self.under_way():
+            self.say(name, WayState.CONFIRMED)
+
+
+# Cohorts
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [(1, {0: 1}), (2, {0: 1, 2: 0, 3: 1}), (5, {0: 1, 2: 2, 3: 2}), (1000, {0: 10, 1: 90, 2: 400})],
+)
+def test_cohorts_are_cumulative_shares_and_the_first_has_somebody(
+    count: int, sizes: dict[int, int]
+) -> None:
+    found = cohorts_of("r1", [f"d{n}" for n in range(count)], (1, 10, 50, 100))
+    assert len(found) == count
+    for cohort, size in sizes.items():
+        assert sum(each == cohort for each in found.values()) == size
+
+
+@given(st.integers(1, 300), st.sets(st.integers(1, 99), max_size=5))
+def test_cohorts_are_the_same_every_time(count: int, percents: set[int]) -> None:
+    shares = (*sorted(percents), 100)
+    names = [f"d{n}" for n in range(count)]
+    found = cohorts_of("r7", names, shares)
+    assert found == cohorts_of("r7", names[::-1], shares)
+    assert set(found) == set(names)
+    assert min(found.values()) == 0
+    for cohort, share in enumerate(shares):
+        upto = sum(each <= cohort for each in found.values())
+        assert upto * 100 >= share * count > (upto - 1) * 100
+
+
+def test_another_rollout_begins_with_others() -> None:
+    names = [f"d{n}" for n in range(100)]
+    first = {
+        min(found, key=lambda name: (found[name], name))
+        for found in (cohorts_of(f"r{n}", names, (1, 100)) for n in range(20))
+    }
+    assert len(first) > 10
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cohorts": ()},
+        {"cohorts": (1, 10)},
+        {"cohorts": (10, 10, 100)},
+        {"cohorts": (50, 10, 100)},
+        {"cohorts": (0, 100)},
+        {"cohorts": tuple(range(80, 101))},
+        {"halt_percent": 101},
+        {"halt_percent": -1},
+        {"halt_percent": float("nan")},
+        {"soak_ms": -1},
+        {"silence_ms": 0},
+        {"trial_s": 0},
+        {"retry_ms": 31 * 86_400_000},
+    ],
+)
+def test_plans_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        check_plan(replace(PLAN, **wrong))
+
+
+# The course of it
+
+
+def test_a_rollout_that_goes_well() -> None:
+    fleet = Fleet(5)
+    fleet.run()
+    assert fleet.under_way() == fleet.of_cohort(0)
+    fleet.confirm()
+    fleet.run(PLAN.soak_ms - 1)
+    assert fleet.under_way() == []
+    fleet.run(1)
+    assert fleet.under_way() == fleet.of_cohort(2)
+    fleet.confirm()
+    fleet.run(PLAN.soak_ms)
+    assert fleet.under_way() == fleet.of_cohort(3)
+    fleet.confirm()
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.COMPLETE
+    assert fleet.events == ["rollout-cohort-opened"] * 2 + ["rollout-complete"]
+    assert sorted(fleet.offers) == sorted(fleet.ways)
+
+
+def test_the_soak_begins_when_the_last_of_the_cohort_has_ended() -> None:
+    fleet = Fleet(4, replace(PLAN, cohorts=(50, 100)))
+    fleet.run()
+    first, second = fleet.under_way()
+    fleet.say(first, WayState.CONFIRMED)
+    fleet.run(5 * MINUTE_MS)
+    fleet.say(second, WayState.CONFIRMED)
+    fleet.run(5 * MINUTE_MS)
+    assert fleet.rollout.cohort == 0
+    fleet.run(5 * MINUTE_MS)
+    assert fleet.rollout.cohort == 1
+
+
+def test_the_first_failure_of_a_small_cohort_halts_everything() -> None:
+    fleet = Fleet(10, replace(PLAN, cohorts=(30, 100)))
+    fleet.run()
+    bad, *others = fleet.under_way()
+    fleet.say(others[0], WayState.TRYING)
+    fleet.say(bad, WayState.ROLLED_BACK, "no-connection")
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+    assert fleet.rollout.reason == "cohort 1: 1 rolled-back (no-connection), of 1 that ended"
+    # Who does not try it yet is called back; who does goes on, and is heard.
+    assert fleet.recalls == others[1:]
+    assert fleet.ways[others[1]].state is WayState.WAITING
+    fleet.say(others[0], WayState.CONFIRMED)
+    fleet.run(PLAN.soak_ms * 9)
+    assert fleet.ways[others[0]].state is WayState.CONFIRMED
+    assert len(fleet.offers) == 3
+
+
+@pytest.mark.parametrize(
+    ("count", "percent", "allowed"),
+    [(1000, 5.0, 0), (1000, 20.0, 3), (3, 50.0, 1), (10, 100.0, 9), (1000, 0.0, 0), (10, 34.0, 3)],
+)
+def test_how_many_may_fail(count: int, percent: float, allowed: int) -> None:
+    fleet = Fleet(count, replace(PLAN, cohorts=(100,), halt_percent=percent))
+    fleet.run()
+    names = fleet.under_way()
+    for name in names[:allowed]:
+        fleet.say(name, WayState.ROLLED_BACK, "crashed")
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.say(names[allowed], WayState.ROLLED_BACK, "crashed")
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+
+
+def test_a_share_of_many_is_one_of_those_that_ended() -> None:
+    fleet = Fleet(1000, replace(PLAN, cohorts=(100,)))
+    fleet.run()
+    names = fleet.under_way()
+    for name in names[:39]:
+        fleet.say(name, WayState.CONFIRMED)
+    fleet.say(names[39], WayState.ROLLED_BACK, "crashed")
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.RUNNING  # 2.5 %
+    fleet.say(names[40], WayState.REFUSED, "bad-signature")
+    fleet.say(names[41], WayState.FAILED, "flash-full")
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+    reason = "1 failed (flash-full), 1 refused (bad-signature), 1 rolled-back (crashed)"
+    assert fleet.rollout.reason == f"cohort 1: {reason}, of 42 that ended"
+
+
+def test_silence_halts() -> None:
+    fleet = Fleet(1)
+    fleet.run()
+    (name,) = fleet.under_way()
+    fleet.run(PLAN.silence_ms - 1)
+    fleet.say(name, WayState.DOWNLOADING, percent=10)
+    fleet.run(PLAN.silence_ms - 1)
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.run(1)
+    assert fleet.rollout.state is RolloutState.HALTED
+    assert fleet.rollout.reason == "cohort 1: 1 silent, of 1 that ended"
+    assert fleet.ways[name].reason == "after-downloading"
+    # It comes back: that is told, and the decision is a person's.
+    fleet.say(name, WayState.CONFIRMED)
+    fleet.run()
+    assert fleet.ways[name].state is WayState.CONFIRMED
+    assert fleet.rollout.state is RolloutState.HALTED
+
+
+def test_nobody_is_silent_while_nobody_listens() -> None:
+    fleet = Fleet(1)
+    fleet.run()
+    fleet.now_ms += 9 * PLAN.silence_ms
+    fleet.listening_ms = fleet.now_ms - 1000
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.run(PLAN.silence_ms)
+    assert fleet.rollout.state is RolloutState.HALTED
+
+
+def test_after_a_start_devices_get_time_to_connect_before_a_cohort_opens() -> None:
+    fleet = Fleet(10, replace(PLAN, cohorts=(50, 100)))
+    fleet.run()
+    fleet.confirm()
+    fleet.now_ms += 2 * PLAN.soak_ms
+    fleet.listening_ms = fleet.now_ms
+    fleet.run(SETTLING_MS - 1)
+    assert fleet.rollout.cohort == 0
+    fleet.run(1)
+    assert fleet.rollout.cohort == 1
+
+
+def test_devices_that_are_away_wait_and_hold_nobody_up() -> None:
+    fleet = Fleet(4, replace(PLAN, cohorts=(50, 100)))
+    there, away = fleet.of_cohort(0)
+    fleet.facts[away] = DeviceFacts(DeviceStatus.ACTIVE, online=False)
+    fleet.run()
+    assert fleet.under_way() == [there]
+    fleet.run(PLAN.silence_ms - 1)
+    fleet.confirm()
+    fleet.run(PLAN.soak_ms)
+    assert sorted(fleet.under_way()) == fleet.of_cohort(1)
+    fleet.confirm()
+    fleet.run(100 * PLAN.silence_ms)
+    assert fleet.ways[away].state is WayState.WAITING
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.facts[away] = DeviceFacts(DeviceStatus.ACTIVE, online=True)
+    fleet.run()
+    fleet.confirm()
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.COMPLETE
+
+
+def test_a_cohort_that_nobody_proved_opens_no_other() -> None:
+    fleet = Fleet(4, replace(PLAN, cohorts=(50, 100)), there=3)
+    for name in fleet.of_cohort(0):
+        fleet.facts[name] = DeviceFacts(DeviceStatus.ACTIVE, online=False)
+    fleet.run(100 * PLAN.soak_ms)
+    assert (fleet.rollout.cohort, fleet.offers) == (0, [])
+
+
+def test_who_is_there_already_is_done_and_proves_nothing() -> None:
+    fleet = Fleet(1, there=50)
+    fleet.run()
+    (name,) = fleet.under_way()
+    fleet.say(name, WayState.ROLLED_BACK, "crashed")
+    fleet.run()
+    assert fleet.rollout.reason == "cohort 1: 1 rolled-back (crashed), of 1 that ended"
+    assert fleet.offers == [name]
+
+
+def test_a_temporary_failure_is_tried_again_later_and_only_so_often() -> None:
+    fleet = Fleet(1)
+    waits = []
+    for attempt in range(PLAN.max_attempts):
+        fleet.run()
+        (name,) = fleet.under_way()
+        fleet.say(name, WayState.FAILED, "no-network", again=True)
+        fleet.run()
+        if attempt < PLAN.max_attempts - 1:
+            assert may_retry(fleet.ways[name], PLAN)
+            waited_ms = 0
+            while not fleet.under_way():
+                fleet.run(MINUTE_MS)
+                waited_ms += MINUTE_MS
+            waits.append(waited_ms // MINUTE_MS)
+    assert waits == [1, 2, 4]
+    assert fleet.rollout.state is RolloutState.HALTED
+    fleet.run(1000 * MINUTE_MS)
+    assert len(fleet.offers) == PLAN.max_attempts
+
+
+@pytest.mark.parametrize("state", [WayState.REFUSED, WayState.FAILED, WayState.ROLLED_BACK])
+def test_what_failed_for_good_is_never_offered_again(state: WayState) -> None:
+    fleet = Fleet(2, replace(PLAN, cohorts=(100,), halt_percent=100))
+    fleet.run()
+    name, other = fleet.under_way()
+    fleet.say(name, state, "why", again=state is WayState.ROLLED_BACK)
+    fleet.run(1000 * MINUTE_MS)
+    fleet.say(other, WayState.CONFIRMED)
+    fleet.run()
+    assert sorted(fleet.offers) == [name, other]
+    assert has_failed(fleet.ways[name], PLAN)
+
+
+def test_a_person_lets_it_go_on_after_a_halt() -> None:
+    fleet = Fleet(4, replace(PLAN, cohorts=(50, 100)))
+    fleet.run()
+    bad, other = fleet.under_way()
+    fleet.say(bad, WayState.ROLLED_BACK, "crashed")
+    fleet.run()
+    fleet.now_ms += 1
+    fleet.rollout, changed = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    assert changed == []
+    fleet.run(1)
+    assert fleet.under_way() == [other]  # it was called back
+    fleet.confirm()
+    fleet.run(PLAN.soak_ms)
+    assert fleet.under_way() == fleet.of_cohort(1)
+    fleet.say(fleet.under_way()[0], WayState.ROLLED_BACK, "crashed")
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+    assert fleet.offers.count(bad) == 1
+
+
+def test_who_was_silent_is_offered_it_again_when_a_person_lets_it_go_on() -> None:
+    fleet = Fleet(1)
+    fleet.run()
+    fleet.run(PLAN.silence_ms)
+    fleet.rollout, changed = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    fleet.ways |= {way.device_id: way for way in changed}
+    fleet.run(1)
+    assert len(fleet.under_way()) == 1
+    assert len(fleet.offers) == 2
+
+
+def test_a_pause_offers_nothing_and_hears_everything() -> None:
+    fleet = Fleet(3, replace(PLAN, cohorts=(34, 100)))
+    fleet.run()
+    fleet.rollout = paused(fleet.rollout)
+    first = fleet.under_way()
+    fleet.confirm()
+    fleet.run(100 * PLAN.soak_ms)
+    assert fleet.offers == first
+    fleet.rollout, _ = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    fleet.run()
+    assert len(fleet.offers) == 3
+
+
+def test_an_abort_takes_back_what_is_not_tried() -> None:
+    fleet = Fleet(8, replace(PLAN, cohorts=(50, 100)))
+    fleet.run()
+    tried, *others = fleet.under_way()
+    fleet.say(tried, WayState.TRYING)
+    fleet.rollout = aborted(fleet.rollout, "cli:me", fleet.now_ms)
+    fleet.run()
+    assert sorted(fleet.recalls) == sorted(others)
+    states = {way.state for name, way in fleet.ways.items() if name != tried}
+    assert states == {WayState.WITHDRAWN}
+    fleet.say(tried, WayState.CONFIRMED)
+    # One of the others was quicker than the order to stop.
+    fleet.say(others[0], WayState.DOWNLOADING)
+    assert fleet.ways[others[0]].state is WayState.WITHDRAWN
+    fleet.say(others[0], WayState.CONFIRMED)
+    assert fleet.ways[others[0]].state is WayState.CONFIRMED
+    assert len(fleet.offers) == 4
+    for order in (paused, lambda r: resumed(r, [], 0), lambda r: aborted(r, "", 0)):
+        with pytest.raises(ConflictError) as caught:
+            order(fleet.rollout)
+        assert caught.value.reference == "rollout-state"
+
+
+@pytest.mark.parametrize("status", [DeviceStatus.DISABLED, DeviceStatus.REVOKED, None])
+def test_who_may_not_connect_is_offered_nothing(status: DeviceStatus | None) -> None:
+    fleet = Fleet(2, replace(PLAN, cohorts=(100,)))
+    gone, other = sorted(fleet.ways)
+    if status is None:
+        del fleet.facts[gone]
+    else:
+        fleet.facts[gone] = DeviceFacts(status, online=True)
+    fleet.run()
+    assert fleet.offers == [other]
+    assert fleet.ways[gone].reason == (status.value if status else "gone")
+    fleet.facts[gone] = DeviceFacts(DeviceStatus.ACTIVE, online=True)
+    fleet.run()
+    assert (gone in fleet.offers) is (status is DeviceStatus.DISABLED)
+
+
+def test_so_many_are_under_way_at_a_time() -> None:
+    fleet = Fleet(MAX_UNDER_WAY + 7, replace(PLAN, cohorts=(100,)))
+    fleet.run()
+    assert len(fleet.under_way()) == MAX_UNDER_WAY
+    fleet.say(fleet.under_way()[0], WayState.CONFIRMED)
+    fleet.run()
+    assert len(fleet.under_way()) == MAX_UNDER_WAY
+    assert len(fleet.offers) == MAX_UNDER_WAY + 1
+
+
+# Reports
+
+
+REPORTS = st.builds(
+    UpdateReport,
+    st.just("a"),
+    st.integers(T0_MS, T0_MS + 9),
+    st.integers(1, 2),
+    st.sampled_from(sorted(UNDER_WAY | FINAL)),
+    st.none() | st.integers(0, 3),
+    st.none(),
+    st.just("why"),
+    st.booleans(),
+)
+
+
+@given(st.lists(REPORTS), st.lists(REPORTS))
+def test_reports_again_in_the_same_order_change_nothing(
+    reports: list[UpdateReport], later: list[UpdateReport]
+) -> None:
+    way = offered(Way("r1", "a", 0, WayState.WAITING, T0_MS, T0_MS), 1, T0_MS)
+    for report in reports:
+        before, way = way, way_after(way, report)
+        assert way.boot >= before.boot
+        assert before.state not in FINAL or way == before
+    again = way
+    for report in reports:
+        again = way_after(again, report)
+    assert (again.state, again.boot, again.steps) == (way.state, way.boot, way.steps)
+
+
+def test_what_runs_is_news_only_of_a_later_boot_or_when_a_trial_is_confirmed() -> None:
+    known = DeviceSoftware("a", "2.0", "b", True, 5, T0_MS)
+    for version, trial, boot, is_news in [
+        ("1.0", False, 4, False),
+        ("2.0", True, 5, False),
+        ("2.0", False, 5, True),
+        ("1.0", False, 6, True),
+    ]:
+        report = RunningReport("a", T0_MS + 1, version, "a", trial, boot)
+        after = software_after(known, report)
+        assert (after is not None) is is_news
+    assert software_after(replace(known, trial=False), report._replace(boot=5)) is None
+
+
+# Promises
+
+
+class Rollouts(RuleBasedStateMachine):
+    """A fleet that does anything, in any order; the promises hold after each step."""
+
+    @initialize(
+        count=st.integers(1, 30),
+        percents=st.sets(st.integers(1, 99), max_size=3),
+        halt_percent=st.sampled_from([0.0, 5.0, 30.0, 100.0]),
+        there=st.integers(0, 3),
+    )
+    def begin(self, count: int, percents: set[int], halt_percent: float, there: int) -> None:
+        plan = replace(PLAN, cohorts=(*sorted(percents), 100), halt_percent=halt_percent)
+        self.fleet = Fleet(count, plan, there)
+        self.names = sorted(self.fleet.ways)
+        self.ended_for_good: set[str] = set()
+        self.cohort = 0
+
+    def pick(self, number: int) -> str:
+        return self.names[number % len(self.names)]
+
+    @rule()
+    def step(self) -> None:
+        fleet = self.fleet
+        before = dict(fleet.ways)
+        state = fleet.rollout.state
+        decision = fleet.step()
+        for way in decision.offers:
+            facts = fleet.facts[way.device_id]
+            assert state is RolloutState.RUNNING
+            assert facts.online
+            assert facts.status is DeviceStatus.ACTIVE
+            assert way.cohort <= fleet.rollout.cohort
+            assert way is before[way.device_id]
+            assert way.state is WayState.WAITING or may_retry(way, fleet.rollout.plan)
+            assert way.device_id not in self.ended_for_good
+        for name in decision.recalls:
+            assert before[name].state in UNDER_WAY - {WayState.TRYING}
+            assert name not in [way.device_id for way in decision.offers]
+        for name, way in fleet.ways.items():
+            if before[name].state is WayState.CONFIRMED:
+                assert way == before[name]
+
+    @rule(
+        number=st.integers(0, 99),
+        state=st.sampled_from(sorted(UNDER_WAY | FINAL)),
+        again=st.booleans(),
+        boot=st.integers(0, 4),
+        old=st.integers(0, 2),
+    )
+    def report(self, number: int, state: WayState, again: bool, boot: int, old: int) -> None:
+        name = self.pick(number)
+        way = self.fleet.ways[name]
+        if way.n is None:
+            return
+        re = max(1, way.n - old)
+        after = way_after(
+            way, UpdateReport(name, self.fleet.now_ms, re, state, boot, None, "why", again)
+        )
+        if after.state in FINAL and (after.state is WayState.ROLLED_BACK or not after.again):
+            self.ended_for_good.add(name)
+        self.fleet.ways[name] = after
+
+    @rule(number=st.integers(0, 99), boot=st.integers(0, 5), there=st.booleans())
+    def boots(self, number: int, boot: int, there: bool) -> None:
+        name = self.pick(number)
+        fleet = self.fleet
+        version = "2" if there else "1.9"
+        report = RunningReport(name, fleet.now_ms, version, "a", False, boot)
+        software = software_after(fleet.facts[name].software, report)
+        if software is not None:
+            fleet.facts[name] = fleet.facts[name]._replace(software=software)
+            if fleet.rollout.state.is_open:
+                fleet.ways[name] = way_after_running(fleet.ways[name], report, is_target=there)
+
+    @rule(number=st.integers(0, 99), online=st.booleans())
+    def connects(self, number: int, online: bool) -> None:
+        name = self.pick(number)
+        self.fleet.facts[name] = self.fleet.facts[name]._replace(online=online)
+
+    @rule(number=st.integers(0, 99), status=st.sampled_from(DeviceStatus))
+    def is_judged(self, number: int, status: DeviceStatus) -> None:
+        name = self.pick(number)
+        if self.fleet.facts[name].status is not DeviceStatus.REVOKED:
+            self.fleet.facts[name] = self.fleet.facts[name]._replace(status=status)
+
+    @rule(span_ms=st.sampled_from([1, MINUTE_MS, PLAN.soak_ms, PLAN.silence_ms]))
+    def time_passes(self, span_ms: int) -> None:
+        self.fleet.now_ms += span_ms
+
+    @rule()
+    def restarts(self) -> None:
+        self.fleet.listening_ms = self.fleet.now_ms
+
+    @precondition(lambda self: self.fleet.rollout.state is RolloutState.RUNNING)
+    @rule()
+    def pause(self) -> None:
+        self.fleet.rollout = paused(self.fleet.rollout)
+
+    @precondition(
+        lambda self: self.fleet.rollout.state in (RolloutState.PAUSED, RolloutState.HALTED)
+    )
+    @rule()
+    def resume(self) -> None:
+        fleet = self.fleet
+        fleet.rollout, changed = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+        fleet.ways |= {way.device_id: way for way in changed}
+
+    @precondition(lambda self: self.fleet.rollout.state.is_open)
+    @rule(sure=st.integers(0, 9))
+    def abort(self, sure: int) -> None:
+        if not sure:
+            self.fleet.rollout = aborted(self.fleet.rollout, "cli:me", self.fleet.now_ms)
+
+    @rule()
+    def comes_to_rest(self) -> None:
+        self.fleet.run()
+
+    @invariant()
+    def keeps_its_promises(self) -> None:
+        fleet = self.fleet
+        rollout, plan = fleet.rollout, fleet.rollout.plan
+        assert rollout.cohort >= self.cohort
+        self.cohort = rollout.cohort
+        for name, way in fleet.ways.items():
+            assert (way.n is None) == (way.attempts == 0)
+            assert way.cohort <= rollout.cohort or not way.attempts
+            if name in fleet.there:
+                assert way.attempts == 0
+        assert len(fleet.under_way()) <= MAX_UNDER_WAY
+        if rollout.state is RolloutState.COMPLETE:
+            assert all(is_over(way, plan) for way in fleet.ways.values())
+        assert (rollout.ended_ms is None) == rollout.state.is_open
+
+
+TestRollouts = Rollouts.TestCase
+TestRollouts.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
