@@ -163,7 +163,7 @@ class Client:
         """Raise Refused if a verified document has expired."""
         expires = self.get(path, "signed", "expires")
         # Written like ours, they sort like the times that they mean.
-        if type(expires) is not str or len(expires) != 20 or expires[10:20:9] != "TZ":
+        if type(expires) is not str or len(expires) != 20 or expires[10] + expires[19] != "TZ":
             raise Refused("malformed")
         if expires <= self.now:
             raise Refused("expired")
