@@ -31,6 +31,11 @@ def main(path):
         from keeping import Keeping
 
         story = Keeping(stage, seawall_agent)
+    elif spec["story"] == "trusting":
+        import seawall_agent
+        from trusting import Trusting
+
+        story = Trusting(stage, seawall_agent)
     story.prepare(spec["age"])
     before = bytes(stage.flash.image)
     tale = Tale(stage.flash, {})
