@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from seawall.errors import ProtocolError
-from seawall.ingest.notes import event_note, reply_answer, reply_note
+from seawall.ingest.notes import note_of
 from seawall.ingest.presence import StatusChange, parse_status
 from seawall.ingest.progress import Progress
 from seawall.ingest.replay import MASK, History, Window, histories
@@ -29,6 +29,7 @@ from seawall.model.reading import (
     Refusal,
     ReplayWindow,
 )
+from seawall.model.rollout import DeviceReport
 from seawall.model.topics import UPWARD, Channel, DeviceTopic, parse_topic, topic_of
 from seawall.wire.envelope import MIN_WIRE_BYTES, SIG_MARK, SUFFIX_BYTES, Verifier, open_sealed
 from seawall.wire.payload import (
@@ -113,6 +114,7 @@ class Judgement:
         statuses: What devices said of their connection, in order.
         events: What devices reported and answered, for the log.
         answers: What devices answered, for the queue of commands.
+        reports: What devices said of their software, for roll-outs.
         notices: Up to where devices may be told ``stored`` after the commit.
     """
 
@@ -122,6 +124,7 @@ class Judgement:
     statuses: list[StatusChange] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     answers: list[CommandAnswer] = field(default_factory=list)
+    reports: list[DeviceReport] = field(default_factory=list)
     notices: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -286,11 +289,11 @@ class Pipeline:
                 self._take_status(message, place.device_id, judgement)
                 return
             body = self._open(message, place, known)
-            if place.channel is Channel.EVENTS:
-                judgement.events.append(event_note(place.device_id, body, message.received_ms))
-            elif place.channel is Channel.REPLIES:
-                judgement.events.append(reply_note(place.device_id, body, message.received_ms))
-                judgement.answers.append(reply_answer(place.device_id, body, message.received_ms))
+            if place.channel is not Channel.READINGS:
+                event, answers, reports = note_of(place, body, message.received_ms)
+                judgement.events.append(event)
+                judgement.answers += answers
+                judgement.reports += reports
             else:
                 read = plain_counters if known.profile is Profile.PLAIN else reading_counters
                 boot, seq, ts_ms = read(body)

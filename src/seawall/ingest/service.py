@@ -256,7 +256,8 @@ class Ingest:
         assert self._loop is not None  # noqa: S101  and a loop
         batch = job.judgement.batch
         is_empty = not (batch.readings or batch.windows or batch.refusals)
-        if is_empty and not (job.judgement.events or job.judgement.answers):
+        judged = job.judgement
+        if is_empty and not (judged.events or judged.answers or judged.reports):
             self._finish(0)
             return
         future = self._loop.run_in_executor(self._writer, _store, self._store, job.judgement)
@@ -341,6 +342,8 @@ def _store(store: Store, judgement: Judgement) -> int:
     if judgement.answers:
         # First: said again they change nothing, so what fails here or later is tried whole.
         store.answer_commands(judgement.answers)
+    if judgement.reports:
+        store.note_reports(judgement.reports)
     new = store.append(batch) if batch.readings or batch.windows or batch.refusals else 0
     if judgement.events:
         try:
