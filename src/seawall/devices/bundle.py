@@ -150,11 +150,16 @@ def agent_for(device: Device, agent: Mapping[str, bytes]) -> dict[str, bytes]:
     """
     if device.profile is Profile.PLAIN:
         return {}
+    return agent_for_board(device.board, agent)
+
+
+def agent_for_board(board: Board, agent: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the part of the agent that runs on a board: the hardware of its own kind alone."""
 
     def is_needed(name: str) -> bool:
         module = PurePosixPath(name).stem
         is_for_boards = module == "hardware_board"
-        if device.board is Board.UNIX:
+        if board is Board.UNIX:
             return not is_for_boards
         return is_for_boards or not module.startswith(("hardware_", "fakes"))
 

@@ -54,11 +54,19 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class MadeKey:
-    """A new key: its entry, its public half, and the file of its private half."""
+    """A new key.
+
+    Attributes:
+        record: Its entry.
+        key: Its public half.
+        pem: The file of its private half; empty if something else than a file signs.
+        signer: Signs with it while it is new, so that nobody is asked for what was just given.
+    """
 
     record: KeyRecord
     key: Key
     pem: bytes
+    signer: Signer | None = None
 
 
 def render_ledger(records: Iterable[KeyRecord]) -> bytes:
@@ -121,7 +129,15 @@ def make_key(role: str, name: str, signer: str, passphrase: bytes | None, at_ms:
     private = new_key()
     key = SSlibKey.from_crypto(private.public_key())
     record = KeyRecord(key.keyid, role, name, signer, at_ms)
-    return MadeKey(record, key, encode_key(private, passphrase))
+    return MadeKey(record, key, encode_key(private, passphrase), CryptoSigner(private))
+
+
+def keys_by_role(made: Iterable[MadeKey]) -> dict[str, list[Key]]:
+    """Return the public halves by role, in order."""
+    keys: dict[str, list[Key]] = {}
+    for each in made:
+        keys.setdefault(each.record.role, []).append(each.key)
+    return keys
 
 
 def read_public_key(path: Path) -> Key:
@@ -146,6 +162,7 @@ class Keyring:
         records: Which keys there are.
         passphrase: Asked for each encrypted key that is used; None: none is.
         elsewhere: Files of keys that are kept in other places, such as a removable disk.
+        made: Keys that were made just now.
     """
 
     def __init__(
@@ -154,12 +171,13 @@ class Keyring:
         records: Sequence[KeyRecord],
         passphrase: Passphrase | None = None,
         elsewhere: Sequence[Path] = (),
+        made: Sequence[MadeKey] = (),
     ) -> None:
         self._folder = folder
         self._records = {each.keyid: each for each in records}
         self._passphrase = passphrase
         self._elsewhere = list(elsewhere)
-        self._brought: dict[str, Signer] = {}
+        self._brought = {each.key.keyid: each.signer for each in made if each.signer is not None}
 
     def name_of(self, keyid: str) -> str:
         """Return what people call a key."""

@@ -26,6 +26,8 @@ from seawall.errors import ConfigurationError, ConflictError
 from seawall.model.device import Board
 from seawall.model.release import Release, ReleaseKind, Version, parse_version
 
+TargetsMetadata = Metadata[Targets]
+
 ROOT, TARGETS, SNAPSHOT, TIMESTAMP = "root", "targets", "snapshot", "timestamp"
 OFFLINE: Final = (ROOT, TARGETS)
 ONLINE: Final = (SNAPSHOT, TIMESTAMP)

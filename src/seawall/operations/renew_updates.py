@@ -1,0 +1,42 @@
+"""Keeps snapshot and timestamp fresh; the daemon calls it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from seawall.operations.installation import Installation
+from seawall.updates.repository import Repository
+from seawall.updates.staging import Staging
+
+WARN_BEFORE: Final = timedelta(days=60)
+
+
+class Renewed(NamedTuple):
+    """What was written anew, and which offline roles end soon (with days left)."""
+
+    written: list[str]
+    ends_soon: dict[str, int]
+
+
+def renew_updates(installation: Installation) -> Renewed:
+    """Finish what a crash interrupted, and renew snapshot and timestamp if they are due.
+
+    Nothing to do without update keys.
+
+    Raises:
+        StateError: the repository is damaged, or cannot be written.
+        KeyAccessError: an online key cannot be used.
+    """
+    repository = Repository(Path(installation.paths.updates))
+    if not repository.exists:
+        return Renewed([], {})
+    now = installation.now()
+    with repository.exclusive():
+        Staging(repository, repository.read()).finish(now)
+        written = repository.settle(now)
+        current = repository.read()
+    ends = {"root": current.root.signed.expires, "targets": current.targets.signed.expires}
+    soon = {role: (end - now).days for role, end in ends.items() if end - now < WARN_BEFORE}
+    return Renewed(written, soon)

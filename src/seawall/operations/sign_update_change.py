@@ -1,0 +1,58 @@
+"""Adds signatures to a change of the update repository that waits for them, or drops it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seawall.errors import NotFoundError
+from seawall.operations.installation import Installation
+from seawall.operations.update_signing import Signed, Signing, check_anybody, sign_staged
+from seawall.updates.repository import Repository
+from seawall.updates.staging import Staging
+
+
+def sign_update_change(installation: Installation, signing: Signing) -> Signed:
+    """Sign what waits; a change of keys is published once there are signatures enough.
+
+    Raises:
+        NotFoundError: nothing waits (``no-update-change``).
+        KeyAccessError: a key cannot be used, or none is at hand.
+        StateError: the repository is damaged, or cannot be written.
+    """
+    repository = Repository(Path(installation.paths.updates))
+    repository.check_exists()
+    with repository.exclusive():
+        Staging(repository, repository.read()).finish(installation.now())
+        current = repository.read()
+        staged = Staging(repository, current).read()
+        if staged.is_empty:
+            raise _nothing()
+        # A release is published by an order of its own.
+        publish = staged.root is not None
+        signed = sign_staged(installation, repository, current, signing, publish=publish)
+        check_anybody(signed)
+    if signed.written:
+        installation.store.log([installation.event("update-keys-changed", change="signed")])
+    return signed
+
+
+def discard_update_change(installation: Installation) -> None:
+    """Drop what waits for signatures.
+
+    Raises:
+        NotFoundError: nothing waits (``no-update-change``).
+        StateError: the repository is damaged, or cannot be written.
+    """
+    repository = Repository(Path(installation.paths.updates))
+    repository.check_exists()
+    with repository.exclusive():
+        Staging(repository, repository.read()).finish(installation.now())
+        staging = Staging(repository, repository.read())
+        if staging.read().is_empty:
+            raise _nothing()
+        staging.discard()
+    installation.store.log([installation.event("update-change-discarded")])
+
+
+def _nothing() -> NotFoundError:
+    return NotFoundError("nothing waits for signatures", reference="no-update-change")

@@ -1,0 +1,68 @@
+"""A change of what is released: the next targets, signed, and published if that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from seawall.operations.installation import Installation
+from seawall.operations.update_signing import Signed, Signing, check_anybody, sign_staged
+from seawall.updates import metadata as tuf
+from seawall.updates.metadata import TargetsMetadata
+from seawall.updates.release_bundle import BuiltRelease
+from seawall.updates.repository import Repository
+from seawall.updates.staging import Staged, Staging
+
+Change = Callable[[TargetsMetadata], None]
+
+
+def change_targets(
+    installation: Installation,
+    signing: Signing,
+    change: Change,
+    *,
+    built: Sequence[BuiltRelease] = (),
+    publish: bool,
+) -> Signed:
+    """Draft the next targets on top of what waits, sign, and publish if that is wanted.
+
+    If no key could sign, nothing is changed.
+
+    Raises:
+        NotFoundError: there are no update keys.
+        ConflictError: a change of keys waits for signatures, or `change` refuses.
+        KeyAccessError: a key cannot be used, or none is at hand.
+        StateError: the repository is damaged, or cannot be written.
+    """
+    repository = Repository(Path(installation.paths.updates))
+    repository.check_exists()
+    with repository.exclusive():
+        now = installation.now()
+        Staging(repository, repository.read()).finish(now)
+        current = repository.read()
+        staging = Staging(repository, current)
+        staging.check_no_root()
+        before = staging.read()
+        draft = tuf.next_targets(current.targets.signed, now)
+        if before.targets is not None:
+            draft.signed.targets = dict(before.targets.signed.targets)
+            draft.signed.unrecognized_fields = dict(before.targets.signed.unrecognized_fields)
+        change(draft)
+        for each in built:
+            repository.write_release(each)
+        staging.write(Staged(None, draft, None))
+        try:
+            signed = sign_staged(installation, repository, current, signing, publish=publish)
+            check_anybody(signed)
+        except BaseException:
+            if repository.newest(tuf.TARGETS) < draft.signed.version:
+                _put_back(staging, before)
+            raise
+    return signed
+
+
+def _put_back(staging: Staging, before: Staged) -> None:
+    if before.is_empty:
+        staging.discard()
+    else:
+        staging.write(before)
