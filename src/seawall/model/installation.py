@@ -65,12 +65,32 @@ class IngestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateSettings:
+    """Section ``[updates]``: where devices fetch releases, once there are update keys.
+
+    Attributes:
+        host: Address to listen on.
+        port: TCP port for devices (HTTPS), 0: any free one.
+        public_host: Name or address that devices connect to.
+        max_connections: At most so many at a time.
+        max_connections_per_address: At most so many from one address.
+    """
+
+    host: str = "0.0.0.0"  # noqa: S104  devices are on the network; every one shows a certificate
+    port: int = 8444
+    public_host: str = "localhost"
+    max_connections: int = 1_000
+    max_connections_per_address: int = 700
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of seawall.toml."""
 
     mqtt: MqttSettings = field(default_factory=MqttSettings)
     web: WebSettings = field(default_factory=WebSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    updates: UpdateSettings = field(default_factory=UpdateSettings)
     names: tuple[str, ...] = ("localhost", "127.0.0.1")
     """DNS names and IP addresses in the server certificates."""
 

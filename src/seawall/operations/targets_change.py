@@ -23,10 +23,19 @@ def change_targets(
     *,
     built: Sequence[BuiltRelease] = (),
     publish: bool,
+    alone: bool = False,
 ) -> Signed:
     """Draft the next targets on top of what waits, sign, and publish if that is wanted.
 
     If no key could sign, nothing is changed.
+
+    Args:
+        installation: Whose.
+        signing: Who signs.
+        change: Changes the draft.
+        built: Releases whose files are written.
+        publish: Publish at once if there are signatures enough.
+        alone: Refuse if something waits already, which would be published with it.
 
     Raises:
         NotFoundError: there are no update keys.
@@ -41,7 +50,7 @@ def change_targets(
         Staging(repository, repository.read()).finish(now)
         current = repository.read()
         staging = Staging(repository, current)
-        staging.check_no_root()
+        staging.check_empty() if alone else staging.check_no_root()
         before = staging.read()
         draft = tuf.next_targets(current.targets.signed, now)
         if before.targets is not None:

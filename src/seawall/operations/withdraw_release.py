@@ -32,6 +32,7 @@ def withdraw_release(
         signing,
         lambda targets: tuf.withdraw_release(targets.signed, release.target),
         publish=True,
+        alone=True,
     )
     kind = "release-withdrawn" if signed.written else "release-withdrawal-staged"
     installation.store.log([installation.event(kind, release.target)])

@@ -31,6 +31,8 @@ from seawall.updates.release_bundle import BuiltRelease
 
 KEPT_VERSIONS: Final = 10
 """Of snapshot and targets: clients in the middle of a refresh still find theirs."""
+MAX_VERSION: Final = 2**31
+"""Of a timestamp; one that is renewed every minute takes 4,000 years to get there."""
 
 _VERSIONED: Final = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json\Z")
 
@@ -253,17 +255,24 @@ class Repository:
         if written or self._is_timestamp_due(current, now):
             named = self.newest(tuf.SNAPSHOT)
             data = self.version_path(tuf.SNAPSHOT, named).read_bytes()
-            # Without the last one its version is unknown: the time is above any count.
-            last = int(now.timestamp())
-            if current.timestamp is not None:
-                last = current.timestamp.signed.version
-            timestamp = tuf.new_timestamp(last + 1, data, named, now)
+            timestamp = tuf.new_timestamp(self._next_timestamp(current, now), data, named, now)
             self._sign_online(current.root.signed, tuf.TIMESTAMP, timestamp, keyring)
             self.write_file(self.timestamp_path, timestamp.to_bytes())
             written.append(tuf.TIMESTAMP)
         if written:
             self._prune()
         return written
+
+    def _next_timestamp(self, current: Current, now: datetime) -> int:
+        last: int | None = None
+        if current.timestamp is not None:
+            last = current.timestamp.signed.version
+        elif self.newest(tuf.SNAPSHOT) == 1:
+            last = 0
+        if last is None or last >= MAX_VERSION:
+            # Lost, or raised by a thief: the time is above any count, and far below the limit.
+            last = int(now.timestamp())
+        return last + 1
 
     def _is_snapshot_due(self, current: Current, now: datetime) -> bool:
         snapshot = current.snapshot

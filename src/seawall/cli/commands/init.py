@@ -19,7 +19,7 @@ from seawall.cli.asking import (
 from seawall.cli.opening import current_actor
 from seawall.cli.output import emit_json, print_facts, say
 from seawall.cli.state import json_option, state_option
-from seawall.model.installation import MqttSettings, Settings, WebSettings
+from seawall.model.installation import MqttSettings, Settings, UpdateSettings, WebSettings
 
 if TYPE_CHECKING:
     from seawall.operations.create_installation import CreatedInstallation
@@ -87,6 +87,13 @@ password is generated and shown once.
     help="Port for people; 0: any free one.",
 )
 @click.option(
+    "--updates-port",
+    default=_DEFAULTS.updates.port,
+    show_default=True,
+    type=click.IntRange(0, 65_535),
+    help="Port where devices fetch releases; 0: any free one.",
+)
+@click.option(
     "--admin", default="admin", show_default=True, metavar="NAME", help="Name of the first user."
 )
 @click.option(
@@ -148,6 +155,7 @@ def _settings(
     mqtt_port: int,
     web_host: str,
     web_port: int,
+    updates_port: int,
 ) -> Settings:
     public = public_host or (names[0] if names else "localhost")
     all_names = tuple(dict.fromkeys((public, *names, *_DEFAULTS.names)))
@@ -155,6 +163,8 @@ def _settings(
         _DEFAULTS,
         mqtt=MqttSettings(broker=broker, host=mqtt_host, port=mqtt_port, public_host=public),
         web=WebSettings(host=web_host, port=web_port, public_host=public),
+        # Where devices reach the broker, they reach the releases.
+        updates=UpdateSettings(host=mqtt_host, port=updates_port, public_host=public),
         names=all_names,
     )
 
