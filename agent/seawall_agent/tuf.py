@@ -168,12 +168,14 @@ class Client:
         if expires <= self.now:
             raise Refused("expired")
 
-    async def download(self, name, limit=_MOST_BYTES):
-        """Fetch a file to ``new``; return its path."""
+    async def download(self, name, limit=_MOST_BYTES, is_needed=True):
+        """Fetch a file to ``new``; return its path, or None if there is none to be had."""
         path = self.folder + "new"
         size = await self.fetch(name, limit, path)
         if size is None:
-            raise Refused("missing")
+            if is_needed:
+                raise Refused("missing")
+            return None
         if size > limit:
             raise Refused("endless-data")
         return path
@@ -214,7 +216,6 @@ class Client:
 
     async def is_trusted(self, role, holder="root", spec=None):
         """Return whether there is a document of a role that counts; see `judge`."""
-        self.finish(role)
         path = self.path(role)
         found = self.hash_of(path)
         if found and role in _ROLES:
@@ -233,6 +234,8 @@ class Client:
 
     async def start(self, born):
         """Load the trusted root (5.2)."""
+        for role in _ROLES:
+            self.finish(role)
         if not await self.is_trusted("root"):
             try:
                 with open(born, "rb") as f, open(self.folder + "new", "wb") as g:
@@ -247,10 +250,10 @@ class Client:
         """Take the next root, if there is one (5.3); return whether there was."""
         root = self.path("root")
         version = self.get(root, "signed", "version") + 1
-        name = "%d.root.json" % version
-        new = self.folder + "new"
-        size = await self.fetch(name, _MOST_BYTES, new) if self.rotations else None
-        if size is None:
+        new = None
+        if self.rotations:
+            new = await self.download("%d.root.json" % version, _MOST_BYTES, False)
+        if not new:
             return False
         self.rotations -= 1
         await self.judge(new, "root", "root", None)
