@@ -34,9 +34,18 @@ _TOLD_EVERY_S: Final = 60.0
 
 
 class Places:
-    """Who has how many of the connections; a few senders must not take them all."""
+    """Who has how many of the connections; a few senders must not take them all.
 
-    def __init__(self) -> None:
+    Args:
+        total: At most so many.
+        per_network: At most so many of one sender.
+    """
+
+    def __init__(
+        self, total: int = MAX_CONNECTIONS, per_network: int = MAX_CONNECTIONS_PER_NETWORK
+    ) -> None:
+        self._total = total
+        self._per_network = per_network
         self._of_network: Counter[str] = Counter()
         self._told_at_s = -_TOLD_EVERY_S
 
@@ -48,7 +57,7 @@ class Places:
             now_s: Seconds of a monotonic clock.
         """
         total = self._of_network.total()
-        if total < MAX_CONNECTIONS and self._of_network[network] < MAX_CONNECTIONS_PER_NETWORK:
+        if total < self._total and self._of_network[network] < self._per_network:
             self._of_network[network] += 1
             return True
         if now_s - self._told_at_s >= _TOLD_EVERY_S:

@@ -27,6 +27,9 @@ class RegistryWatch:
         taken_in: Told the revision of the registry that is in force now.
     """
 
+    also: Callable[[AccessPolicy], None] | None = None
+    """Enforces the policy where devices fetch releases."""
+
     def __init__(
         self,
         installation: Installation,
@@ -78,6 +81,8 @@ class RegistryWatch:
         async with self._taking_in:
             policy = self.read()
             await self._broker.apply(policy)
+            if self.also is not None:
+                self.also(policy)
             self._taken_in(self._revision)
         _log.info(
             "registry taken in: %d devices may connect, %d may not",

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -25,6 +25,7 @@ from seawall.daemon.lock import forget_running, hold_lock, write_running
 from seawall.daemon.memory import calm_collector
 from seawall.daemon.registry_watch import RegistryWatch
 from seawall.daemon.supervision import supervise
+from seawall.daemon.update_service import UpdateRenewal, UpdateService
 from seawall.errors import ServiceError
 from seawall.ingest.subscriber import Subscriber
 from seawall.model.installation import StatePaths
@@ -48,6 +49,7 @@ class Running:
         web_port: TCP port of the web side.
         broker: Name of the driver.
         store: Name of the driver.
+        updates_port: TCP port where devices fetch releases; None without update keys.
     """
 
     pid: int
@@ -57,6 +59,7 @@ class Running:
     web_port: int
     broker: str
     store: str
+    updates_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,12 @@ async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
         facts = _Facts(installation.paths)
         watch = RegistryWatch(installation, telemetry.ingest, telemetry.broker, facts.taken_in)
         stack.push_async_callback(telemetry.broker.stop)
-        endpoint = await telemetry.broker.start(watch.read())
+        policy = watch.read()
+        endpoint = await telemetry.broker.start(policy)
+        updates = UpdateService(installation, telemetry.ingest.refuse, policy, facts.updates_opened)
+        stack.push_async_callback(updates.stop)
+        updates.open()
+        watch.also = updates.apply
         # The port is bound before anything runs: a taken one leaves nothing half running.
         application = assemble_web(installation, telemetry)
         http = _http_server(installation, application)
@@ -99,10 +107,11 @@ async def open_daemon(installation: Installation) -> AsyncIterator[Daemon]:
         if telemetry.listen is not None:
             await _listen(parts, telemetry.listen(endpoint))
         parts.add_keepers(installation, telemetry, watch)
+        parts.add("updates", updates.run)
         web = asyncio.create_task(http.run(), name="web")
         stack.push_async_callback(_stop_web, http, web, application)
         await _ready_or_failed(http, web)
-        running = _running(installation, telemetry, endpoint, http)
+        running = _running(installation, telemetry, endpoint, http, updates.port)
         facts.publish(running, watch.revision)
         stack.callback(forget_running, installation.paths)
         yield Daemon(running, telemetry, parts.failed)
@@ -114,6 +123,7 @@ class _Facts:
     def __init__(self, paths: StatePaths) -> None:
         self._paths = paths
         self._running: Running | None = None
+        self._revision = -1
 
     def publish(self, running: Running, revision: int) -> None:
         """Say that the daemon is ready."""
@@ -122,9 +132,15 @@ class _Facts:
 
     def taken_in(self, revision: int) -> None:
         """Say which revision of the registry is in force."""
+        self._revision = revision
         if self._running is not None:
             facts = {**asdict(self._running), "registry_revision": revision}
             write_running(self._paths, facts)
+
+    def updates_opened(self, port: int) -> None:
+        """Say where devices fetch releases, once they can."""
+        if self._running is not None:
+            self.publish(replace(self._running, updates_port=port), self._revision)
 
 
 def _http_server(installation: Installation, application: FastAPI) -> HttpServer:
@@ -135,7 +151,11 @@ def _http_server(installation: Installation, application: FastAPI) -> HttpServer
 
 
 def _running(
-    installation: Installation, telemetry: Telemetry, endpoint: Endpoint, http: HttpServer
+    installation: Installation,
+    telemetry: Telemetry,
+    endpoint: Endpoint,
+    http: HttpServer,
+    updates_port: int | None,
 ) -> Running:
     return Running(
         pid=os.getpid(),
@@ -145,6 +165,7 @@ def _running(
         web_port=http.port,
         broker=telemetry.broker.name,
         store=STORE_NAME,
+        updates_port=updates_port,
     )
 
 
@@ -169,6 +190,7 @@ class _Parts:
         self.add("registry", watch.run)
         self.add("commands", dispatch.run)
         self.add("certificates", CertificateDates(installation).run)
+        self.add("update repository", UpdateRenewal(installation).run)
         self.add("revocation list", CrlRenewal(installation, watch.take_in).run)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -8,7 +8,7 @@ what RFC 9110, section 14.2, calls invalid or lets a server ignore is ignored.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
@@ -65,7 +65,7 @@ def wanted_file(target: str) -> Wanted | None:
     return None
 
 
-def part_of(method: str, headers: Iterable[tuple[str, str]], length: int) -> Part:
+def part_of(method: str, headers: Sequence[tuple[str, str]], length: int) -> Part:
     """Return what of a file of ``length`` bytes is sent.
 
     Args:
