@@ -24,6 +24,7 @@ from seawall.daemon.http_server import HttpServer
 from seawall.daemon.lock import forget_running, hold_lock, write_running
 from seawall.daemon.memory import calm_collector
 from seawall.daemon.registry_watch import RegistryWatch
+from seawall.daemon.rollout_runner import RolloutRunner
 from seawall.daemon.supervision import supervise
 from seawall.daemon.update_service import UpdateRenewal, UpdateService
 from seawall.errors import ServiceError
@@ -189,6 +190,7 @@ class _Parts:
         dispatch = CommandDispatch(installation, telemetry.publisher, telemetry.ingest.connection)
         self.add("registry", watch.run)
         self.add("commands", dispatch.run)
+        self.add("roll-outs", RolloutRunner(installation, telemetry.ingest.presence).run)
         self.add("certificates", CertificateDates(installation).run)
         self.add("update repository", UpdateRenewal(installation).run)
         self.add("revocation list", CrlRenewal(installation, watch.take_in).run)

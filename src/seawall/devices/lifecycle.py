@@ -8,7 +8,7 @@ from typing import Final
 from seawall.devices.sensors import check_sensors
 from seawall.errors import ConflictError, UsageError
 from seawall.model.device import Board, Device, DeviceStatus, Profile, Sensor, Trust
-from seawall.model.ids import check_device_id
+from seawall.model.ids import check_device_id, check_group
 from seawall.pki.authority import IssuedCertificate
 
 MIN_INTERVAL_MS: Final = 100
@@ -30,6 +30,7 @@ class NewDevice:
         interval_ms: How often it measures.
         accept_unauthenticated_server: The person knows that this board cannot
             tell the server from an impostor.
+        group: What it is counted among, for roll-outs; empty for none.
     """
 
     device_id: str
@@ -39,6 +40,7 @@ class NewDevice:
     trust: Trust = Trust.CA_AND_PIN
     interval_ms: int = 10_000
     accept_unauthenticated_server: bool = False
+    group: str = ""
 
 
 def check_new_device(new: NewDevice) -> None:
@@ -49,6 +51,7 @@ def check_new_device(new: NewDevice) -> None:
         UsageError: a sensor, the interval or the board does not fit.
     """
     check_device_id(new.device_id)
+    check_group(new.group)
     check_interval(new.interval_ms)
     check_sensors(new.sensors, new.board)
     if not new.board.verifies_server and not new.accept_unauthenticated_server:
@@ -90,6 +93,7 @@ def registered(new: NewDevice, issued: IssuedCertificate, at_ms: int) -> Device:
         changed_ms=at_ms,
         interval_ms=new.interval_ms,
         sensors=new.sensors,
+        group=new.group,
     )
 
 

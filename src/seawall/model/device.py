@@ -69,6 +69,7 @@ class Device:
         interval_ms: How often it measures.
         added_ms: When it was added, UTC milliseconds.
         changed_ms: When its status last changed, UTC milliseconds.
+        group: What it is counted among, for roll-outs; empty for none.
     """
 
     device_id: str
@@ -84,6 +85,7 @@ class Device:
     changed_ms: int
     interval_ms: int = 10_000
     sensors: tuple[Sensor, ...] = field(default=())
+    group: str = ""
 
     def with_status(self, status: DeviceStatus, at_ms: int) -> Device:
         """Return the device in another status."""

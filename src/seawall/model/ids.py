@@ -51,6 +51,20 @@ def check_device_id(text: str) -> str:
     )
 
 
+def check_group(text: str) -> str:
+    """Return ``text`` if it may name a group of devices: as a device id, or empty for none.
+
+    Raises:
+        InvalidNameError: if it may not.
+    """
+    if text and not is_device_id(text):
+        raise InvalidNameError(
+            f"group name {text[:40]!r} is not allowed",
+            hint="1 to 64 of A-Z, a-z, 0-9, '.', '_', '-', with a letter or digit at both ends",
+        )
+    return text
+
+
 def check_metric(text: str) -> str:
     """Return ``text`` if it may name a metric: a letter, then up to 31 of ``A-Za-z0-9_.-``.
 

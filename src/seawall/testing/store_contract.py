@@ -55,6 +55,7 @@ def a_device(device_id: str = "a") -> Device:
         changed_ms=T0_MS,
         interval_ms=1234,
         sensors=(Sensor("tmp36", "0"), Sensor("dht22", "4")),
+        group="north",
     )
 
 

@@ -101,6 +101,13 @@ def has_failed(way: Way, plan: Plan) -> bool:
     return way.state in _BAD and not may_retry(way, plan)
 
 
+def has_failed_for_good(way: Way) -> bool:
+    """Whether a device has shown that this very release does not do there."""
+    if way.state is WayState.ROLLED_BACK:
+        return True
+    return way.state in (WayState.REFUSED, WayState.FAILED) and not way.again
+
+
 def decide(
     rollout: Rollout,
     ways: Sequence[Way],
@@ -174,6 +181,9 @@ class _Step:
         is_there = runs is not None and not runs.trial and _same(runs.version, self.target)
         if is_there and not (is_over(way, self.plan) or way.state in UNDER_WAY):
             return way.moved(WayState.CONFIRMED, self.now_ms, "already-there")
+        return self._unless_silent(way)
+
+    def _unless_silent(self, way: Way) -> Way:
         heard_ms = max(way.heard_ms, self.listening_since_ms)
         if way.state in UNDER_WAY and self.now_ms - heard_ms >= self.plan.silence_ms:
             return way.moved(WayState.SILENT, self.now_ms, f"after-{way.state.value}")
@@ -220,6 +230,8 @@ class _Step:
         for way in list(self.ways.values()):
             if way.state is WayState.WAITING:
                 self.ways[way.device_id] = way.moved(WayState.WITHDRAWN, self.now_ms, "aborted")
+            elif way.state is WayState.TRYING:
+                self.ways[way.device_id] = self._unless_silent(way)
 
     def open_cohorts(self) -> None:
         """Open the next cohort that has anybody in it, if it is time."""

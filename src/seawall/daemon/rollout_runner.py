@@ -1,0 +1,136 @@
+"""Carries roll-outs out: on what devices report, on what people order, and on time.
+
+It holds nothing that must survive: what was decided stands in the store together
+with the orders that follow from it, and whoever starts next goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from seawall.errors import ConflictError
+from seawall.ingest.presence import Presence
+from seawall.model.device import Device
+from seawall.model.rollout import (
+    UNDER_WAY,
+    DeviceSoftware,
+    Rollout,
+    RolloutState,
+    Way,
+    WayState,
+)
+from seawall.operations.advance_rollout import FleetNow, advance_rollout
+from seawall.operations.installation import Installation
+
+_log = logging.getLogger("seawall.daemon")
+
+POLL_INTERVAL_S: Final = 0.2
+TIME_STEP_S: Final = 1.0
+"""So often roll-outs are looked at for time's sake alone: silence, soak, retries."""
+_UNSETTLED: Final = UNDER_WAY | {WayState.WAITING}
+
+
+class RolloutRunner:
+    """Keeps at the roll-outs that are not over; see the module.
+
+    Args:
+        installation: Whose.
+        presence: What is known of devices' connections, by id.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        installation: Installation,
+        presence: Callable[[], Mapping[str, Presence]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._installation = installation
+        self._store = installation.store
+        self._presence = presence
+        self._clock = clock
+        self._listening_since_ms = installation.now_ms()
+        self._revision = -1
+        self._registry = -1
+        self._online: frozenset[str] = frozenset()
+        self._stepped_s = float("-inf")
+        self._devices: dict[str, Device] = {}
+        self._software: dict[str, DeviceSoftware] = {}
+        self._rollouts: list[tuple[Rollout, list[Way]]] = []
+
+    async def run(self) -> None:
+        """Poll until cancelled; return only by an exception."""
+        while True:
+            await self.step()
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def step(self) -> None:
+        """Look once, and do what is due.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        presence = self._presence()
+        online = frozenset(name for name, known in presence.items() if known.online)
+        await asyncio.to_thread(self._work, online)
+
+    def _work(self, online: frozenset[str]) -> None:
+        is_news = self._read() or online != self._online
+        now_s = self._clock()
+        if not self._rollouts or not (is_news or now_s - self._stepped_s >= TIME_STEP_S):
+            return
+        self._online, self._stepped_s = online, now_s
+        fleet = FleetNow(self._devices, self._software, online, self._listening_since_ms)
+        for rollout, ways in self._rollouts:
+            try:
+                decision = advance_rollout(self._installation, rollout, ways, fleet)
+            except ConflictError as error:
+                # A report or a person came in between: it is read again, and decided again.
+                _log.debug("roll-out %s: %s", rollout.rollout_id, error)
+                self._revision = -1
+                continue
+            if decision is None:
+                continue
+            _tell(rollout.rollout_id, decision.events)
+            if decision.offers:
+                _log.info(
+                    "roll-out %s: %s is offered to %d devices",
+                    rollout.rollout_id,
+                    rollout.version,
+                    len(decision.offers),
+                )
+
+    def _read(self) -> bool:
+        """Read what has changed; tell whether anything has."""
+        # Revisions first: what changes while we read is read again.
+        registry, revision = self._store.registry_revision(), self._store.rollout_revision()
+        if (registry, revision) == (self._registry, self._revision):
+            return False
+        if revision != self._revision:
+            self._rollouts = list(self._unfinished())
+            self._software = {entry.device_id: entry for entry in self._store.software()}
+        if registry != self._registry:
+            self._devices = {device.device_id: device for device in self._store.devices()}
+        self._registry, self._revision = registry, revision
+        return True
+
+    def _unfinished(self) -> list[tuple[Rollout, list[Way]]]:
+        found = []
+        for rollout in self._store.rollouts():
+            if not rollout.state.is_open and rollout.state is not RolloutState.ABORTED:
+                continue
+            ways = self._store.ways(rollout.rollout_id)
+            if rollout.state.is_open or any(way.state in _UNSETTLED for way in ways):
+                found.append((rollout, ways))
+        return found
+
+
+def _tell(rollout_id: str, events: tuple[tuple[str, dict[str, str]], ...]) -> None:
+    for kind, detail in events:
+        level = logging.WARNING if kind == "rollout-halted" else logging.INFO
+        words = " ".join(detail.values())
+        _log.log(level, "roll-out %s: %s %s", rollout_id, kind.removeprefix("rollout-"), words)
