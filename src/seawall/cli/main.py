@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, str]] = {
     "up": "Run broker, ingest and web in the foreground.",
     "demo": "Show it all: devices, verified readings, attacks refused.",
     "device": "Add, list, show, bundle, command, disable and revoke devices.",
+    "release": "Build, sign, publish and list releases; make and rotate the signing keys.",
     "readings": "Show stored readings.",
     "import": "Import documents into MongoDB, with mongoimport's command line; or old readings.",
     "export": "Export documents from MongoDB, with mongoexport's command line; or readings.",

@@ -11,6 +11,7 @@ from seawall.devices.firmware import agent_directory, agent_files, compile_modul
 from seawall.errors import ConflictError, UsageError
 from seawall.model.device import Board
 from seawall.model.release import Version
+from seawall.pki import files
 from seawall.updates.application import read_application, read_file
 from seawall.updates.esp_image import MAX_IMAGE_BYTES
 from seawall.updates.release_bundle import (
@@ -122,3 +123,15 @@ def _agent(board: Board, agent: Mapping[str, bytes] | None) -> dict[str, bytes]:
         for path, data in agent_for_board(board, agent).items()
         if path.startswith(prefix)
     }
+
+
+def write_archive(path: Path, archive: bytes) -> None:
+    """Write a release's archive in one step, in place of what is there.
+
+    Raises:
+        StateError: it cannot be written (StoreFullError: the disk is full).
+    """
+    try:
+        files.write_private(path, archive)
+    except OSError as error:
+        raise files.unwritable(path, error) from error

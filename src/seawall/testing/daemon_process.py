@@ -15,7 +15,13 @@ from typing import Any, Final, Literal
 from seawall.daemon.assemble import create_store, now_ms, open_installation
 from seawall.daemon.lock import is_running, read_running
 from seawall.daemon.settings import write_settings
-from seawall.model.installation import MqttSettings, Settings, StatePaths, WebSettings
+from seawall.model.installation import (
+    MqttSettings,
+    Settings,
+    StatePaths,
+    UpdateSettings,
+    WebSettings,
+)
 from seawall.operations.create_installation import NewInstallation, create_installation
 from seawall.operations.installation import Installation
 
@@ -40,6 +46,7 @@ def make_installation(
             broker=broker, host="127.0.0.1", port=free_port(), public_host="127.0.0.1"
         ),
         web=WebSettings(host="127.0.0.1", port=free_port()),
+        updates=UpdateSettings(host="127.0.0.1", port=free_port(), public_host="127.0.0.1"),
     )
     create_installation(
         state,
