@@ -26,6 +26,7 @@ class Agent:
         events: Bodies of events that wait for a connection.
         told: How many lost readings have been reported.
         again: Whether to start again.
+        session: What is told of updates, or updates: a task, or None.
     """
 
     async def run(self):
@@ -68,20 +69,20 @@ class Agent:
             load("events").send(self)
 
 
-async def _run():
+async def _run(trial):
     # Put together in here, and not before, because the collector takes what is left on the stack
     # for pointers: in here it is soon overwritten.
-    agent = load("start").start()
+    agent = load("start").start(trial)
     if agent:
         await agent.run()
     return agent
 
 
-def main():
-    """Run the agent of the bundle in this folder; return an exit status."""
-    try:
-        while core.run(_run()):
-            core.new_event_loop()
-        return 1
-    except KeyboardInterrupt:
-        return 0
+def main(trial=None):
+    """Run the agent of the bundle in this folder; return an exit status, 75: start again.
+
+    Args:
+        trial: What the guard gives to a version that has to prove itself.
+    """
+    core.new_event_loop()
+    return 75 if core.run(_run(trial)) else 1

@@ -8,7 +8,14 @@ from . import load, log
 from .signer import seal
 
 _TAIL = const(74)  # ,"sig":" then 64 digits then "}
-_MEMBERS = {"stored": "boot seq", "identify": "n", "restart": "n", "interval": "n ms"}
+_MEMBERS = {
+    "stored": "boot seq",
+    "identify": "n",
+    "restart": "n",
+    "interval": "n ms",
+    "update": "n trial_s",
+    "update-abort": "n",
+}
 
 
 def unseal(wire, topic, pads):
@@ -45,6 +52,8 @@ def accept(wire, topic, pads, last):
                 return "malformed"
         if name == "interval" and not 100 <= order["ms"] <= 86_400_000:
             return "malformed"
+        if name == "update" and not load("software").is_order(order):
+            return "malformed"
         return "replay" if order.get("n", last + 1) <= last else order
     except (ValueError, KeyError, TypeError):
         return "malformed"
@@ -60,6 +69,8 @@ def obey(agent, wire):
     name = order["cmd"]
     if name == "stored":
         return _settle(link, order["boot"], order["seq"])
+    if name == "update":
+        load("software").order(agent, order)
     facts = facts[:]
     facts[3] = order["n"]
     facts[2] = order.get("ms", facts[2])
@@ -72,7 +83,9 @@ def obey(agent, wire):
     elif name == "interval":
         agent.interval_ms = facts[2]
         agent.due = link.sent  # just now
-    elif agent.board:
+    elif name == "update-abort":
+        load("software").abort(agent)
+    elif name == "identify" and agent.board:
         agent.board.identify()
 
 

@@ -10,6 +10,7 @@ from . import log
 def close(link):
     """End a connection, say why, and set the time of the next attempt."""
     error = link.down
+    link.why = error.args
     code = error.args and error.args[0]
     if isinstance(error, ValueError) or code in (-0x3000, -0x7A00):
         # So Mbed TLS names what a certificate lacks, and so it passes on what Link.judge says.

@@ -7,7 +7,7 @@ from .app import Agent
 from .outbox import Outbox
 
 
-def start():
+def start(trial=None):
     """Return the Agent of the bundle in this folder, or None after saying what is wrong."""
     # Its names make MicroPython's table of names grow, while there is a place for it.
     load("dial")
@@ -24,6 +24,7 @@ def start():
         load("state").start(agent, config)
         load("sensing").start(agent, config)
         load("joining").start(agent, config)
+        load("software").start(agent, trial)
         return agent
     except (OSError, SystemExit) as error:
         log("error:", error)

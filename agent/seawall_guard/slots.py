@@ -31,8 +31,9 @@ What must hold, at any cut:
 
 from binascii import crc32
 
-_FIELDS = ("seq", "live", "trial", "tries", "n", "version", "floor", "outcome")
-_NEW = "0 a - 0 0 - 0 -"
+_FIELDS = ("seq", "live", "trial", "tries", "trial_s", "n", "version", "floor", "outcome")
+_NUMBERS = ("seq", "tries", "trial_s", "n")
+_NEW = "0 a - 0 0 0 - 0 -"
 
 
 class Files:
@@ -76,6 +77,7 @@ class Slots:
         trial: Slot of the version on trial, or ``-``. A name other than ``a`` and ``b`` is an
             ESP32 partition's: then ``live`` does not change.
         tries: Boots that the trial has left.
+        trial_s: Seconds that it has in each boot, from when it could prove itself.
         n: Number of the command that ordered the last trial.
         version: Of the last trial.
         floor: Lowest version that may be tried: the highest confirmed one.
@@ -100,10 +102,13 @@ class Slots:
 
     def _take(self, values):
         for name, value in zip(_FIELDS, values):
-            setattr(self, name, int(value) if name in ("seq", "tries", "n") else value)
+            setattr(self, name, int(value) if name in _NUMBERS else value)
 
-    def _write(self, live, trial, tries, n, version, floor, outcome):
-        values = self.seq + 1, live, trial, tries, n, version, floor, outcome
+    def _write(self, live, trial, tries, outcome, **changes):
+        values = [changes.get(name, getattr(self, name)) for name in _FIELDS]
+        values[0] += 1
+        values[1:4] = live, trial, tries
+        values[8] = outcome
         data = b"%-112s" % " ".join([str(value) for value in values]).encode()
         data += b"%08x" % crc32(data)
         name = "slot%d" % (values[0] & 1)
@@ -112,7 +117,7 @@ class Slots:
             raise OSError(5)  # flash that does not keep what it is told
         self._take(values)
 
-    def begin_trial(self, slot, version, n, max_boots):
+    def begin_trial(self, slot, version, n, max_boots, trial_s=30):
         """Let a complete and verified slot boot, on trial.
 
         Raises:
@@ -123,32 +128,31 @@ class Slots:
             raise ValueError("busy")
         if numbers(version) < numbers(self.floor):
             raise ValueError("version-floor")
-        self._write(self.live, slot, max_boots, n, version, self.floor, "-")
+        changes = {"n": n, "version": version, "trial_s": trial_s}
+        self._write(self.live, slot, max_boots, "-", **changes)
 
     def burn_try(self):
         """Take one of the trial's tries."""
         if self.trial == "-" or self.tries < 1:
             raise ValueError("no trial")
-        self._write(
-            self.live, self.trial, self.tries - 1, self.n, self.version, self.floor, self.outcome
-        )
+        self._write(self.live, self.trial, self.tries - 1, "-")
 
     def confirm(self):
         """The version on trial has proved itself: from now on it is the live one."""
         if self.trial == "-":
             raise ValueError("no trial")
         live = self.trial if self.trial in "ab" else self.live
-        self._write(live, "-", 0, self.n, self.version, self.version, "confirmed")
+        self._write(live, "-", 0, "confirmed", floor=self.version)
 
     def roll_back(self, reason):
         """The version on trial has failed; ``live`` boots again."""
         if self.trial == "-":
             raise ValueError("no trial")
-        self._write(self.live, "-", 0, self.n, self.version, self.floor, reason)
+        self._write(self.live, "-", 0, reason)
 
     def told(self):
         """The server knows the outcome of the last trial."""
-        self._write(self.live, "-", 0, self.n, self.version, self.floor, "-")
+        self._write(self.live, "-", 0, "-")
 
 
 def numbers(version):

@@ -316,8 +316,8 @@ def test_a_folder_is_replaced_on_request_only_and_keeps_what_the_device_wrote(
     bundle_device(installation, "d", out, BundleOptions(replace=True), agent=_agent)
     assert (out / "state" / "boot").read_text() == "7"
     assert (out / "adc.txt").exists()
-    assert (out / "seawall_agent" / "app.mpy").exists()
-    assert not (out / "seawall_agent" / "app.py").exists()
+    assert (out / "a" / "seawall_agent" / "app.mpy").exists()
+    assert not (out / "a" / "seawall_agent" / "app.py").exists()
     assert os.listdir(tmp_path) == ["d"] or set(os.listdir(tmp_path)) == {"d", "state"}
 
 

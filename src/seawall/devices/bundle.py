@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
 from seawall.devices.sensors import sensor_configurations
+from seawall.devices.slot import first_slot, is_outside
 from seawall.errors import ConfigurationError
 from seawall.model.device import Board, Device, Profile, Trust
 from seawall.pki.certificates import certificate_pem
@@ -19,8 +20,13 @@ KEEPALIVE_S: Final = 30
 OUTBOX_READINGS: Final = 500
 NTP_SERVERS: Final = ("pool.ntp.org",)
 CONFIG_NAME: Final = "config.json"
+ROOT_NAME: Final = "root.json"
+DOWNLOAD_BLOCK_BYTES: Final = 4096
+TRIAL_S: Final = 30
+TRIAL_BOOTS: Final = 3
 
 _WPA_PASSWORD_CHARS: Final = range(8, 64)
+_FOR_ESP32: Final = frozenset({"partition", "image"})
 _SSID_BYTES: Final = range(1, 33)
 
 
@@ -49,6 +55,21 @@ class Connection:
     server_name: str
     ack: Literal["puback", "stored"]
     pins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSource:
+    """Where the device finds updates, and whom it believes.
+
+    Attributes:
+        host: Name or address to connect to, in the server's certificate too.
+        port: TCP port.
+        root: TUF root metadata that the device is born with.
+    """
+
+    host: str
+    port: int
+    root: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +115,10 @@ def check_wifi(wifi: Wifi) -> None:
 
 
 def bundle_configuration(
-    device: Device, connection: Connection, wifi: Wifi | None
+    device: Device,
+    connection: Connection,
+    wifi: Wifi | None,
+    updates: UpdateSource | None = None,
 ) -> dict[str, Any]:
     """Return a bundle's config.json."""
     is_unix = device.board is Board.UNIX
@@ -118,21 +142,41 @@ def bundle_configuration(
         # A Unix host keeps its own clock; a board has none when it starts.
         "clock": {"ntp": list(NTP_SERVERS), "use_ntp": not is_unix},
         "wifi": None if wifi is None else {"ssid": wifi.ssid, "password": wifi.password},
+        "updates": None if updates is None else _update_configuration(updates),
+    }
+
+
+def _update_configuration(updates: UpdateSource) -> dict[str, Any]:
+    return {
+        "host": updates.host,
+        "port": updates.port,
+        "server_name": updates.host,
+        "block": DOWNLOAD_BLOCK_BYTES,
+        "trial_s": TRIAL_S,
+        "max_boots": TRIAL_BOOTS,
     }
 
 
 def bundle_files(
-    configuration: Mapping[str, Any], credentials: Credentials, agent: Mapping[str, bytes]
+    configuration: Mapping[str, Any],
+    credentials: Credentials,
+    agent: Mapping[str, bytes],
+    updates: UpdateSource | None = None,
 ) -> dict[str, bytes]:
     """Return a bundle's files by relative name.
 
     Args:
         configuration: As `bundle_configuration` returns it.
         credentials: The device's.
-        agent: ``main.py`` and ``seawall_agent/...``, as `firmware.agent_files` returns them.
+        agent: As `firmware.agent_files` returns it; what is not of the guard goes into a slot.
+        updates: Where the device finds updates, if there are any.
     """
+    guard = {name: data for name, data in agent.items() if is_outside(name)}
+    slot = {name: data for name, data in agent.items() if not is_outside(name)}
     return {
-        **agent,
+        **guard,
+        **(first_slot(Board(configuration["board"]), slot) if slot else {}),
+        **({ROOT_NAME: updates.root} if updates and slot else {}),
         CONFIG_NAME: (json.dumps(configuration, indent=1) + "\n").encode(),
         "ca.der": credentials.ca_der,
         "cert.der": credentials.cert_der,
@@ -159,6 +203,8 @@ def agent_for_board(board: Board, agent: Mapping[str, bytes]) -> dict[str, bytes
     def is_needed(name: str) -> bool:
         module = PurePosixPath(name).stem
         is_for_boards = module == "hardware_board"
+        if module in _FOR_ESP32:
+            return board is Board.ESP32
         if board is Board.UNIX:
             return not is_for_boards
         return is_for_boards or not module.startswith(("hardware_", "fakes"))
@@ -193,11 +239,16 @@ def _start(configuration: Mapping[str, Any]) -> str:
             "    echo 735000 > adc.txt\n"
             "    micropython -X heapsize=32k main.py\n"
         )
+    names = "main.py seawall_guard a config.json ca.der cert.der key.der hmac.key"
+    if configuration.get("updates"):
+        names += f" {ROOT_NAME}"
     return (
         "Put it onto the board (pip install mpremote; the board on USB):\n\n"
-        "    mpremote fs cp -r main.py seawall_agent config.json ca.der cert.der "
-        "key.der hmac.key :\n"
+        f"    mpremote fs cp -r {names} :\n"
         "    mpremote reset\n\n"
+        "If the board had a bundle before, first remove what chose between its slots, or it\n"
+        "may go on with an older version: mpremote fs rm -r :state/slot0 :state/slot1 :trust\n"
+        "(and :seawall_agent of a bundle from before slots)\n\n"
         "See what it says:\n\n    mpremote\n"
     )
 

@@ -34,7 +34,7 @@ def agent_directory() -> Path:
 
 
 def agent_files(directory: Path, *, keep_source: bool = False) -> dict[str, bytes]:
-    """Return the agent's part of a bundle by relative name: ``main.py``, ``seawall_agent/...``.
+    """Return the agent by relative name: ``main.py``, ``seawall_guard/...``, ``seawall_agent/...``.
 
     Args:
         directory: As `agent_directory` returns it.
@@ -44,7 +44,12 @@ def agent_files(directory: Path, *, keep_source: bool = False) -> dict[str, byte
         ServiceError: a module does not compile.
     """
     contents = {"main.py": (directory / "main.py").read_bytes()}
-    for path in sorted((directory / "seawall_agent").rglob("*.py")):
+    modules = [
+        path
+        for folder in ("seawall_guard", "seawall_agent")
+        for path in sorted((directory / folder).rglob("*.py"))
+    ]
+    for path in modules:
         name = path.relative_to(directory)
         source = path.read_bytes()
         if keep_source:

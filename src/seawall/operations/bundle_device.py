@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from seawall.devices import bundle
-from seawall.devices.bundle import Connection, Credentials, Wifi
+from seawall.devices.bundle import Connection, Credentials, UpdateSource, Wifi
 from seawall.devices.firmware import agent_directory, agent_files
+from seawall.devices.slot import GUARD, SLOTS
 from seawall.errors import ConfigurationError, ConflictError
 from seawall.model.device import Device, DeviceStatus, Profile, Trust
 from seawall.operations.find_device import find_device
 from seawall.operations.installation import Installation
 from seawall.pki import files
 from seawall.pki.secrets import derive_device_key
+from seawall.updates.repository import root_metadata
 
 Agent = Callable[[bool], Mapping[str, bytes]]
 """Returns the agent's files by name; the argument says whether to keep the sources."""
 
-_OWN_NAMES: Final = frozenset({"seawall_agent"})
+_OWN_NAMES: Final = frozenset({"seawall_agent", "trust", GUARD, *SLOTS})
+_OWN_STATE: Final = frozenset({"slot0", "slot1", "update", "manifest"})
+"""What the device has noted about slots that a new bundle replaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,8 @@ class BundleOptions:
         host: Name or address of the broker; None: ``mqtt.public_host``.
         wifi: The network that the board joins, if any.
         keep_source: Leave the agent as ``.py``.
-        replace: Replace a bundle of the same device that stands there; what the
-            device has written beside it (``state/``) is kept.
+        replace: Replace a bundle of the same device that stands there. Of what the
+            device has written, its readings and counters (``state/``) are kept, its slots not.
     """
 
     port: int | None = None
@@ -98,11 +102,13 @@ def bundle_device(
         bundle.check_wifi(options.wifi)
     _check_place(directory, device_id, options)
     connection = _connection(installation, device, options)
+    updates = _update_source(installation, device, options)
     credentials = _credentials(installation, device)
     contents = bundle.bundle_files(
-        bundle.bundle_configuration(device, connection, options.wifi),
+        bundle.bundle_configuration(device, connection, options.wifi, updates),
         credentials,
         bundle.agent_for(device, agent(options.keep_source)),
+        updates,
     )
     if device.profile is Profile.PLAIN:
         contents |= bundle.pem_files(credentials)
@@ -142,6 +148,17 @@ def _connection(installation: Installation, device: Device, options: BundleOptio
         ack="puback" if mqtt.broker == "builtin" else "stored",
         pins=installation.keystore.server_pins(),
     )
+
+
+def _update_source(
+    installation: Installation, device: Device, options: BundleOptions
+) -> UpdateSource | None:
+    """Return where the device finds updates; None if there are no update keys, or no agent."""
+    root = root_metadata(Path(installation.paths.updates))
+    if root is None or device.profile is Profile.PLAIN:
+        return None
+    settings = installation.settings.updates
+    return UpdateSource(options.host or settings.public_host, settings.port, root)
 
 
 def _credentials(installation: Installation, device: Device) -> Credentials:
@@ -208,6 +225,12 @@ def _keep_others(old: Path, new: Path, contents: Mapping[str, bytes]) -> None:
         if path.name in contents or path.name in _OWN_NAMES:
             continue
         if path.is_dir() and not path.is_symlink():
-            shutil.copytree(path, new / path.name, symlinks=True)
+            is_state = path.name == "state"
+            shutil.copytree(
+                path,
+                new / path.name,
+                symlinks=True,
+                ignore=(lambda _path, names: _OWN_STATE.intersection(names)) if is_state else None,
+            )
         else:
             shutil.copy2(path, new / path.name, follow_symlinks=False)
