@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seawall.devices.lifecycle import trust_label
 from seawall.model.device import Device
 from seawall.model.history import DeviceActivity
+from seawall.model.rollout import DeviceSoftware
 
 if TYPE_CHECKING:
     from seawall.devices.proof import Proof
@@ -32,6 +33,7 @@ def device_json(device: Device) -> dict[str, Any]:
         "server_trust": trust_label(device),
         "sensors": [f"{sensor.kind}:{sensor.pin}" for sensor in device.sensors],
         "interval_ms": device.interval_ms,
+        "group": device.group,
         "key_generation": device.key_generation,
         "certificate_serial": device.certificate_serial,
         "certificate_sha256": device.certificate_sha256,
@@ -41,23 +43,47 @@ def device_json(device: Device) -> dict[str, Any]:
     }
 
 
-def overview_json(device: Device, activity: DeviceActivity) -> dict[str, Any]:
-    """Return the same with what came from the device."""
+def overview_json(
+    device: Device, activity: DeviceActivity, software: DeviceSoftware | None
+) -> dict[str, Any]:
+    """Return the same with what came from the device, and what it runs."""
     return {
         **device_json(device),
         "readings": activity.readings,
         "refusals": activity.refusals,
         "last_ts_ms": activity.last_ts_ms,
         "last_received_ms": activity.last_received_ms,
+        "running": None if software is None else software_json(software),
     }
 
 
-def list_row(device: Device, activity: DeviceActivity) -> tuple[str, ...]:
+def software_json(software: DeviceSoftware) -> dict[str, Any]:
+    """Return what a device runs for machines."""
+    return {
+        "version": software.version,
+        "slot": software.slot,
+        "trial": software.trial,
+        "boot": software.boot,
+        "at_ms": software.at_ms,
+    }
+
+
+def software_words(software: DeviceSoftware | None) -> str:
+    """Return what a device runs for people; ``-`` if it never said."""
+    if software is None:
+        return "-"
+    return f"{software.version} (trial)" if software.trial else software.version
+
+
+def list_row(
+    device: Device, activity: DeviceActivity, software: DeviceSoftware | None
+) -> tuple[str, ...]:
     """Return a row of ``device list``."""
     return (
         device.device_id,
         device.board.value,
         device.status.value,
+        software_words(software),
         trust_label(device),
         str(activity.readings),
         when(activity.last_received_ms),
@@ -77,12 +103,16 @@ def add_facts(device: Device) -> dict[str, object]:
     }
 
 
-def show_facts(device: Device, activity: DeviceActivity) -> dict[str, object]:
+def show_facts(
+    device: Device, activity: DeviceActivity, software: DeviceSoftware | None
+) -> dict[str, object]:
     """Return everything of a device."""
     return {
         **add_facts(device),
         "sha256": device.certificate_sha256,
         "status": f"{device.status.value} since {when(device.changed_ms)}",
+        "runs": software_words(software) + (f", slot {software.slot}" if software else ""),
+        "group": device.group or "-",
         "profile": device.profile.value,
         "interval": f"{device.interval_ms / 1000:g} s",
         "added": when(device.added_ms),

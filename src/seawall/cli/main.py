@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "Show it all: devices, verified readings, attacks refused.",
     "device": "Add, list, show, bundle, command, disable and revoke devices.",
     "release": "Build, sign, publish and list releases; make and rotate the signing keys.",
+    "rollout": "Offer a release to the fleet, cohort by cohort.",
     "readings": "Show stored readings.",
     "import": "Import documents into MongoDB, with mongoimport's command line; or old readings.",
     "export": "Export documents from MongoDB, with mongoexport's command line; or readings.",

@@ -7,16 +7,18 @@ from typing import NamedTuple
 from seawall.model.device import Device
 from seawall.model.event import Event
 from seawall.model.history import DeviceActivity
+from seawall.model.rollout import DeviceSoftware
 from seawall.operations.find_device import find_device
 from seawall.operations.installation import Installation
 
 
 class DeviceDetails(NamedTuple):
-    """A device, what came from it, and what happened to it lately, oldest first."""
+    """A device, what came from it, what happened lately, oldest first, and what it runs."""
 
     device: Device
     activity: DeviceActivity
     events: list[Event]
+    software: DeviceSoftware | None = None
 
 
 def show_device(
@@ -32,4 +34,6 @@ def show_device(
     activities = installation.store.activity([device_id])
     silent = DeviceActivity(device_id, 0, None, None, None, 0)
     events = installation.store.events(subject=device_id, last=last_events)
-    return DeviceDetails(device, activities[0] if activities else silent, events)
+    runs = (each for each in installation.store.software() if each.device_id == device_id)
+    activity = activities[0] if activities else silent
+    return DeviceDetails(device, activity, events, next(runs, None))

@@ -85,6 +85,9 @@ Examples:
     help="How often it measures.",
 )
 @click.option(
+    "--group", default="", metavar="GROUP", help="What it is counted among, for roll-outs."
+)
+@click.option(
     "--accept-unauthenticated-server",
     is_flag=True,
     help="For a board that cannot tell the server from an impostor (esp8266).",
@@ -120,6 +123,7 @@ def add(
         trust=Trust(options["trust"]),
         interval_ms=round(interval_s * 1000),
         accept_unauthenticated_server=options["accept_unauthenticated_server"],
+        group=options["group"],
     )
     check_new_device(new)
     with opened(state) as installation:
@@ -150,20 +154,30 @@ Examples:
     type=click.Choice([status.value for status in DeviceStatus]),
     help="Only devices of this status.",
 )
+@click.option("--group", metavar="GROUP", help="Only devices of this group.")
 @state_option
 @json_option
-def list_(status: str | None, state: Path, as_json: bool) -> None:
+def list_(status: str | None, group: str | None, state: Path, as_json: bool) -> None:
     """List the devices."""
     from seawall.operations.list_devices import list_devices  # noqa: PLC0415
 
     with opened(state) as installation:
-        overview = list_devices(installation, DeviceStatus(status) if status else None)
+        overview = list_devices(installation, DeviceStatus(status) if status else None, group)
     if as_json:
-        emit_json([overview_json(entry.device, entry.activity) for entry in overview])
+        emit_json([overview_json(*entry) for entry in overview])
         return
     print_table(
-        ("device", "board", "status", "server trust", "readings", "last received", "refused"),
-        [list_row(entry.device, entry.activity) for entry in overview],
+        (
+            "device",
+            "board",
+            "status",
+            "runs",
+            "server trust",
+            "readings",
+            "last received",
+            "refused",
+        ),
+        [list_row(*entry) for entry in overview],
         empty="no devices; 'seawall device add NAME' adds one",
     )
 
@@ -173,7 +187,7 @@ def list_(status: str | None, state: Path, as_json: bool) -> None:
 @state_option
 @json_option
 def show(name: str, state: Path, as_json: bool) -> None:
-    """Show one device: certificate, sensors, readings, what happened lately."""
+    """Show one device: certificate, what it runs, sensors, readings, what happened lately."""
     from seawall.operations.show_device import show_device  # noqa: PLC0415
 
     with opened(state) as installation:
@@ -183,9 +197,10 @@ def show(name: str, state: Path, as_json: bool) -> None:
             {"at_ms": e.at_ms, "kind": e.kind, "actor": e.actor, "detail": e.detail}
             for e in details.events
         ]
-        emit_json({**overview_json(details.device, details.activity), "events": events})
+        facts = overview_json(details.device, details.activity, details.software)
+        emit_json({**facts, "events": events})
         return
-    print_facts(show_facts(details.device, details.activity))
+    print_facts(show_facts(details.device, details.activity, details.software))
     for event in details.events:
         click.echo(f"  {when(event.at_ms)}  {event.kind}  by {event.actor}")
 
@@ -220,6 +235,29 @@ def enable(name: str, state: Path, as_json: bool) -> None:
         emit_json(device_json(device))
     else:
         print_facts({"device": name, "status": device.status.value})
+
+
+@command.command(
+    epilog="\b\nExamples:\n  seawall device group cellar north\n"
+    "  seawall device group cellar --none\n"
+)
+@click.argument("name")
+@click.argument("group", required=False)
+@click.option("--none", "no_group", is_flag=True, help="Take it out of its group.")
+@state_option
+@json_option
+def group(name: str, group: str | None, no_group: bool, state: Path, as_json: bool) -> None:
+    """Put a device into a group, for roll-outs; it is in one at most."""
+    from seawall.operations.group_device import group_device  # noqa: PLC0415
+
+    if no_group == bool(group):
+        raise click.UsageError("name a group, or give --none")
+    with opened(state) as installation:
+        device = group_device(installation, name, group or "")
+    if as_json:
+        emit_json(device_json(device))
+    else:
+        print_facts({"device": name, "group": device.group or "-"})
 
 
 for _more in (bundle, identify, restart, interval, commands, revoke):
