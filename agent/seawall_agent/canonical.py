@@ -12,7 +12,7 @@ from micropython import const
 
 _BLOCK = const(256)
 _DEPTH = const(10)  # MicroPython's stack on a board bears no more with certainty
-_LONGEST = const(4096)  # of a string that is kept
+LONGEST = 4096  # of a string that is kept, in bytes
 _WORDS = {b"true": True, b"false": False, b"null": None}
 _ESCAPES = b'"\\/bfnrt'
 _ESCAPED = b'"\\/\b\f\n\r\t'
@@ -92,7 +92,7 @@ class Document:
             if out:
                 out.update(b"\\" + piece if piece in (b'"', b"\\") else piece)
             if keep:
-                if len(kept) > _LONGEST:
+                if len(kept) > LONGEST:
                     raise ValueError
                 kept.extend(piece)
 

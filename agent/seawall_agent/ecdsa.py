@@ -88,7 +88,7 @@ def verify_point(point, digest, signature):
         return False  # it is not on the curve
     try:
         r, s = _integers(signature)
-    except (TypeError, IndexError):
+    except (TypeError, ValueError, IndexError):
         return False
     if not (0 < r < order and 0 < s < order):
         return False

@@ -37,7 +37,7 @@ def verify(key, digest, signature):
     modulus, rest = _inside(_inside(key[1:], 0x30)[0], 2)
     exponent = int.from_bytes(_inside(rest, 2)[0], "big")
     size = len(modulus) - 1  # a zero keeps it from being negative
-    if modulus[0] or modulus[1] < 128 or not modulus[-1] & exponent & 1:
+    if key[0] or modulus[0] or modulus[1] < 128 or not modulus[-1] & exponent & 1:
         return False
     if not 256 <= size <= 512 or len(signature) != size or not 2 < exponent < 1 << 33:
         return False
