@@ -18,9 +18,9 @@ _MOST_FILES = const(256)
 _CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 
 
-async def digest_of(path, sink=None, h=None):
+async def digest_of(path, sink=None):
     """Return the SHA-256 of a file, None if there is none; ``sink`` gets its pieces."""
-    h = h or sha256()
+    h = sha256()
     try:
         f = open(path, "rb")
     except OSError:
@@ -192,7 +192,7 @@ async def _download(session, to, part, length, digest, done, total):
         if fresh or _size(part) > length:
             _delete(part)
         h = sha256()
-        await digest_of(part, None, h)
+        await digest_of(part, h.update)
         have = _size(part)
         with open(part, "ab") as f:
             state = [have, have]
