@@ -64,8 +64,9 @@ def delegations_of(client, name, target):
         for _ in doc.walk(91):
             role = doc.value(True)
             if is_for(role, target):
+                del role["paths" if "paths" in role else "path_hash_prefixes"]
                 found.insert(0, role)
-                if role.get("terminating"):
+                if role.get("terminating") or len(found) == _MOST:
                     break
     return found
 

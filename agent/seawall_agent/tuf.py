@@ -278,7 +278,7 @@ class Client:
             version = found["version"]
             limit = found.get("length", _MOST_BYTES)
             hashes = found.get("hashes")
-            digest = hashes and hashes["sha256"]
+            digest = None if hashes is None else hashes["sha256"]
             if type(version) is not int or version < 1 or type(limit) is not int:
                 raise ValueError
             return version, limit, digest

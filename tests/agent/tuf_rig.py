@@ -27,7 +27,7 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from seawall.devices.firmware import agent_directory, agent_files
+from seawall.devices.firmware import agent_directory, agent_files, compile_module
 from seawall.testing.device_process import find_runtime
 
 SCRIPT = Path(__file__).parent / "device" / "tuf.py"
@@ -202,7 +202,8 @@ class Device:
         runtime = find_runtime()
         assert runtime.is_micropython
         done = subprocess.run(
-            [*runtime.command, "-X", f"heapsize={self.heap}", str(SCRIPT), str(self.site)],
+            [*runtime.command, "-X", f"heapsize={self.heap}", "-m", "tuf_script"],
+            env={"MICROPYPATH": f"{self.site}:.frozen"},
             input="".join(json.dumps(self.complete(order)) + "\n" for order in orders),
             cwd=self.folder,
             capture_output=True,
@@ -243,4 +244,6 @@ def build_site(folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    # Compiled as well: the compiler would take more memory than what is measured.
+    (folder / "tuf_script.mpy").write_bytes(compile_module("tuf", SCRIPT.read_bytes()))
     return folder

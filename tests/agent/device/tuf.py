@@ -1,10 +1,6 @@
 # Runs the TUF client as a line of JSON on stdin says; answers with a line each.
-import gc
 import json
-import os
 import sys
-
-sys.path.insert(0, sys.argv[1])
 
 import seawall_agent
 from seawall_agent import core
