@@ -24,6 +24,7 @@ usage: ./run COMMAND [ARGUMENTS]
   seawall ...        any command of seawall, from this checkout
   test [...]         everything that CI does; with arguments: pytest with these alone
   check              fast: format, lint, types, order of imports
+  sweep [--json]     the power cut at every write to flash, and bugs planted: are they caught?
   bench NAME [...]   a measurement; without NAME: which there are
   docs [--check]     write the reference pages from the code, or say if they differ
   lock               choose the newest dependencies, write the locks
@@ -112,6 +113,12 @@ def bench(arguments: list[str]) -> int:
     _exec([program("python"), "-m", f"bench.{module}", *rest], PYTHONPATH=str(ROOT))
 
 
+def sweep(arguments: list[str]) -> int:
+    """Cut the power of a simulated device wherever it writes."""
+    environment.ensure("dev")
+    _exec([program("python"), "-m", "seawall.testing.sweep_command", *arguments])
+
+
 def docs(arguments: list[str]) -> int:
     """Write the reference pages from the code."""
     environment.ensure("dev")
@@ -147,6 +154,7 @@ COMMANDS: Final[dict[str, Callable[[list[str]], int]]] = {
     "test": test,
     "check": check,
     "bench": bench,
+    "sweep": sweep,
     "docs": docs,
     "lock": lock,
     "help": show_help,

@@ -62,22 +62,23 @@ class Sweep:
         judge: Called with a Tale after each cut; raises Failure.
         seed: Of the garbage, and of the choice of second cuts.
         share: (which, of how many) parts of the cuts to judge.
+        points: Judges about so many, evenly spread; 0: all.
         second_every: A recovery out of so many is itself cut; 0: none.
         second_cuts: At most so many places in it.
         patience: Ends after so many failures.
     """
 
-    def __init__(self, stage, judge, seed, share, second_every, second_cuts, patience):
+    def __init__(self, stage, judge, seed, share, points, second_every, second_cuts, patience):
         self.stage = stage
         self.flash = stage.flash
         self.judge = judge
         self.part, self.parts = share
+        self.points = points
         self.second_every = second_every
         self.second_cuts = second_cuts
         self.patience = patience
         self.seen = {}
         self.counts = Counts()
-        self.on_progress = None
         self.recoveries = 0
         random.seed(seed)
 
@@ -92,10 +93,13 @@ class Sweep:
         flash.undo = []
         log = tale.log
         self.counts.operations = len(log)
+        parts = self.parts
+        if self.points:
+            parts *= max(1, len(log) * len(MODES) // parts // self.points)
         marks = Marks(tale.marks)
         for at in range(len(log)):
             phase, facts = marks.at(at)
-            if at % self.parts == self.part:
+            if at % parts == self.part and self.stage.may_cut(log[at]):
                 self.cut_at(log[at], at, phase, facts)
                 if len(self.counts.failures) >= self.patience:
                     return
@@ -114,8 +118,6 @@ class Sweep:
             flash.restore()
             if fault:
                 self.fail("operation %d %s, %s, %s" % (at, name_of(operation), phase, mode), fault)
-            if self.on_progress:
-                self.on_progress(self)
 
     def fail(self, where, fault):
         """Keep what went wrong, once for each sort of it."""
@@ -161,7 +163,7 @@ class Sweep:
         found = None
         for at in range(len(log)):
             _, facts = marks.at(at)
-            if at % step == start and found is None:
+            if at % step == start and found is None and self.stage.may_cut(log[at]):
                 mode = MODES[random.getrandbits(2)]
                 key = "second-cut", mode
                 self.counts.points[key] = self.counts.points.get(key, 0) + 1

@@ -24,6 +24,7 @@ class Flash:
         blocks: How many erase blocks it has.
         log: Operations as (address, data or None for an erase), while it records.
         undo: What was there before, as (address, bytes), while it remembers.
+        is_off: Whether the power is gone, and operations fail.
         sums: Of each block, where it is known.
     """
 
@@ -34,6 +35,7 @@ class Flash:
         self.sums = [None] * blocks
         self.log = None
         self.undo = None
+        self.is_off = False
 
     def restore(self, length=0):
         """Undo what was done since there were so many entries to undo."""
@@ -69,6 +71,8 @@ class Flash:
     def erase(self, block):
         """Set a block to ones."""
         at = block * BLOCK
+        if self.is_off:
+            raise OSError(5)
         if self.log is not None:
             self.log.append((at, None))
         self.put(at, ERASED)
@@ -79,6 +83,8 @@ class Flash:
         start = 0
         while start < size:
             end = min(size, start + PAGE - (at + start) % PAGE)
+            if self.is_off:
+                raise OSError(5)
             page = bytes(data[start:end])
             if self.log is not None:
                 self.log.append((at + start, page))

@@ -43,6 +43,8 @@ class Keeping:
             state.write(facts)
             if tale:
                 tale.mark(was=str(facts[1:]), floor=outbox.start, kept=outbox.end)
+        if self.stage.kind == "fat-raw":
+            return  # to append there is to erase what the sector held
         first = outbox.end
         for seq in range(first, first + readings):
             if tale:

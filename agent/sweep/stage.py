@@ -1,6 +1,7 @@
 """A device's flash with its file system: mounted by a boot, gone at a loss of power."""
 
 import os
+import struct
 import sys
 import vfs
 
@@ -9,14 +10,30 @@ import flash
 ROOT = "/flash"
 
 
+class Gone:
+    """The flash as a program sees it that has lost its power."""
+
+    view = b""
+
+    def erase(*_):
+        """Fail."""
+        raise OSError(5)
+
+    program = erase
+
+
 class Stage:
     """The medium of a simulated device.
 
     Args:
         kind: ``lfs``, ``fat`` (on sectors that are written whole or not at
             all) or ``fat-raw`` (each sector erased and written in its place).
+            FAT itself does not survive the latter: there only what is written
+            into files is cut, and not FAT's table and directories.
         blocks: Size of the flash in erase blocks.
     """
+
+    directories = ()
 
     def __init__(self, kind, blocks):
         self.kind = kind
@@ -33,17 +50,37 @@ class Stage:
 
     def mount(self):
         """Do what a board's _boot.py does, and go into the root of the file system."""
-        device = self.driver(self.flash)
-        vfs.mount(self.system(device), ROOT)
+        self.device = self.driver(self.flash)
+        vfs.mount(self.system(self.device), ROOT)
         self.is_mounted = True
         os.chdir(ROOT)
 
     def unmount(self):
         """Forget all that is in memory, as a loss of power does."""
         if self.is_mounted:
+            if self.kind == "fat-raw":
+                self.find_directories()
             os.chdir("/")
             vfs.umount(ROOT)
+            # Files that nobody has closed are, once they are collected: then it is too late.
+            self.device.flash = Gone
             self.is_mounted = False
+
+    def find_directories(self):
+        """Note which blocks hold FAT's table and directories."""
+        view = self.flash.view
+        reserved, copies, entries, _, _, size = struct.unpack("<HBHHBH", view[14:24])
+        first = reserved + copies * size + entries * 32 // flash.BLOCK
+        found = set(range(first))
+        for block in range(first, self.flash.blocks):
+            at = block * flash.BLOCK
+            if bytes(view[at : at + 11]) == b".          ":
+                found.add(block)
+        self.directories = found.union(self.directories)
+
+    def may_cut(self, operation):
+        """Return whether what an operation writes is to survive a cut in it."""
+        return operation[0] // flash.BLOCK not in self.directories
 
     def digest(self):
         """Return a digest of what the file system stands on, after the driver's own recovery."""

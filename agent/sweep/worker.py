@@ -36,8 +36,13 @@ def main(path):
         from trusting import Trusting
 
         story = Trusting(stage, seawall_agent)
+    else:
+        from updating import Updating
+
+        story = Updating(stage, spec["agent"])
     story.prepare(spec["age"])
     before = bytes(stage.flash.image)
+    sys.argv[1:] = []
     tale = Tale(stage.flash, {})
     story.tell(tale)
     stage.flash.log = None
@@ -47,6 +52,7 @@ def main(path):
         story.judge,
         spec["seed"],
         spec["share"],
+        spec["points"],
         spec["second_every"],
         spec["second_cuts"],
         spec["patience"],
@@ -54,16 +60,14 @@ def main(path):
     sweep.run(tale)
     counts = sweep.counts
     points = [[phase, mode, n] for (phase, mode), n in counts.points.items()]
-    print(
-        json.dumps(
-            {
-                "points": points,
-                "boots": counts.boots,
-                "operations": counts.operations,
-                "failures": counts.failures,
-            }
-        )
-    )
+    result = {
+        "points": points,
+        "boots": counts.boots,
+        "operations": counts.operations,
+        "failures": counts.failures,
+    }
+    with open(spec["result"], "w") as f:
+        json.dump(result, f)
 
 
 main(sys.argv[1])

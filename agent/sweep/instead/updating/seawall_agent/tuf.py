@@ -1,0 +1,12 @@
+"""Takes the place of seawall_agent/tuf.py in the story of updates; `trusting` has the real one."""
+
+import world
+
+
+async def refresh(folder, fetch, now_s):
+    """Do nothing: what the world offers is signed."""
+
+
+def find(folder, target):
+    """Return length, SHA-256 and custom members of a manifest."""
+    return world.device.find(target)

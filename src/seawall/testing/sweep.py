@@ -1,0 +1,221 @@
+"""The power-cut sweep: spreads its stories and its mutants over processes, and adds up.
+
+The sweep itself is MicroPython, in ``agent/sweep``. Here the agent's sources
+are compiled as they go onto a board, with a bug planted if there is to be one,
+and `micropython worker.py` does a share of a story. Run it by ``./run sweep``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from seawall.devices.firmware import agent_directory, compile_module
+from seawall.errors import SeawallError, ServiceError
+from seawall.testing.device_process import find_runtime
+from seawall.testing.sweep_mutants import Mutant
+
+PACKAGES: Final = ("seawall_agent", "seawall_guard")
+FILE_SYSTEMS: Final = ("lfs", "fat", "fat-raw")
+"""As agent/sweep/stage.py knows them."""
+STORIES: Final = ("updating", "keeping", "trusting")
+BLOCKS: Final = {"updating": 96, "keeping": 64, "trusting": 40}
+"""Of 4 KiB, of the simulated flash: little room, so that littlefs has to move things."""
+AGES: Final = {"fresh": 0, "aged": 20}
+"""How many rounds of use a file system has behind it."""
+HEAP: Final = "24m"
+SEED: Final = 4
+SECOND_EVERY: Final = 12
+SECOND_CUTS: Final = 4
+TIMEOUT_S: Final = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one process does.
+
+    Attributes:
+        story: What the device does meanwhile.
+        file_system: one of FILE_SYSTEMS.
+        age: ``fresh`` or ``aged``.
+        part, parts: Its share of the cuts.
+        mutant: Bug that is planted; the process ends with the first failure then.
+    """
+
+    story: str
+    file_system: str
+    age: str
+    part: int = 0
+    parts: int = 1
+    mutant: Mutant | None = None
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return f"{self.story}/{self.file_system}/{self.age}"
+
+
+@dataclass(slots=True)
+class Result:
+    """What came out of it.
+
+    Attributes:
+        job: What was done.
+        points: Cuts judged, by phase and mode.
+        boots: Different contents of flash that were booted.
+        operations: Of the story.
+        failures: What went wrong, in words.
+    """
+
+    job: Job
+    points: dict[tuple[str, str], int] = field(default_factory=dict)
+    boots: int = 0
+    operations: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def cut_points(self) -> int:
+        """How many there were."""
+        return sum(self.points.values())
+
+
+def all_jobs(stories: Iterable[str] = STORIES, parts: int = 1) -> list[Job]:
+    """Return the jobs of the whole sweep, without mutants."""
+    return [
+        Job(story, file_system, age, part, parts)
+        for story in stories
+        for file_system in FILE_SYSTEMS
+        for age in AGES
+        for part in range(parts)
+    ]
+
+
+def build_agent(folder: Path, story: str, mutant: Mutant | None = None) -> None:
+    """Put the agent into a folder as it is on a board, with a bug and the sweep's stand-ins.
+
+    Raises:
+        StateError: the mutant does not apply.
+        ServiceError: something does not compile.
+    """
+    source = agent_directory()
+    folder.mkdir(parents=True)
+    for package in PACKAGES:
+        if (source / package).is_dir():
+            shutil.copytree(source / package, folder / package)
+    shutil.copy(source / "main.py", folder)
+    if mutant is not None:
+        mutant.plant(folder)
+    for stand_in in (source / "sweep" / "instead" / story).rglob("*.py"):
+        shutil.copy(stand_in, folder / stand_in.parent.name)
+    for package in PACKAGES:
+        for path in (folder / package).glob("*.py"):
+            compiled = compile_module(path.name, path.read_bytes())
+            path.with_suffix(".mpy").write_bytes(compiled)
+            path.unlink()
+
+
+@dataclass
+class Sweep:
+    """One run of all jobs.
+
+    Args:
+        folder: For what is built.
+        processes: At most so many at a time.
+        points: About so many cuts a job; 0: all.
+    """
+
+    folder: Path
+    processes: int
+    points: int = 0
+    _built: dict[str, Path] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, jobs: Sequence[Job], on_result: Callable[[Result], None]) -> None:
+        """Do the jobs, and hand over each result when it is there.
+
+        Raises:
+            ServiceError: a process broke down.
+        """
+        with ThreadPoolExecutor(self.processes) as pool:
+            futures = [pool.submit(self.do, job) for job in jobs]
+            try:
+                for future in as_completed(futures):
+                    on_result(future.result())
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def do(self, job: Job) -> Result:
+        """Do one job."""
+        try:
+            agent = self._agent(job)
+        except SeawallError as error:
+            if job.mutant is None:
+                raise
+            return Result(job, failures=[f"does not apply: {error}"])
+        source = agent_directory() / "sweep"
+        specification = {
+            "sweep": str(source),
+            "agent": str(agent),
+            "story": job.story,
+            "fs": job.file_system,
+            "blocks": BLOCKS[job.story],
+            "age": AGES[job.age],
+            "seed": SEED,
+            "share": [job.part, job.parts],
+            "points": self.points // job.parts,
+            "second_every": SECOND_EVERY,
+            "second_cuts": SECOND_CUTS,
+            "patience": 20 if job.mutant is None else 1,
+        }
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            given, made = Path(folder) / "given.json", Path(folder) / "made.json"
+            given.write_text(json.dumps({**specification, "result": str(made)}))
+            self._work(job, source / "worker.py", given)
+            found = json.loads(made.read_text()) if made.exists() else {}
+        return _result_of(job, found)
+
+    def _work(self, job: Job, worker: Path, specification: Path) -> None:
+        runtime = find_runtime()
+        if not runtime.is_micropython:
+            raise ServiceError("the sweep needs MicroPython", hint="pip install seawall[demo]")
+        done = subprocess.run(
+            [*runtime.command, "-X", f"heapsize={HEAP}", str(worker), str(specification)],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # what devices say, thousands of times
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode != 0:
+            what = done.stderr[-1500:].strip()
+            raise ServiceError(f"{job.name} ended with {done.returncode}: {what}")
+
+    def _agent(self, job: Job) -> Path:
+        name = f"{job.story}-{job.mutant.name if job.mutant else 'unharmed'}"
+        with self._lock:
+            if name not in self._built:
+                build_agent(self.folder / name, job.story, job.mutant)
+                self._built[name] = self.folder / name
+            return self._built[name]
+
+
+def _result_of(job: Job, found: dict[str, Any]) -> Result:
+    points = {(phase, mode): count for phase, mode, count in found["points"]}
+    return Result(job, points, found["boots"], found["operations"], found["failures"])
+
+
+def default_processes() -> int:
+    """Return how many processes this computer can well do at a time."""
+    return max(1, min(8, os.cpu_count() or 1))
