@@ -132,5 +132,5 @@ class RolloutRunner:
 def _tell(rollout_id: str, events: tuple[tuple[str, dict[str, str]], ...]) -> None:
     for kind, detail in events:
         level = logging.WARNING if kind == "rollout-halted" else logging.INFO
-        words = " ".join(detail.values())
-        _log.log(level, "roll-out %s: %s %s", rollout_id, kind.removeprefix("rollout-"), words)
+        words = [kind.removeprefix("rollout-"), *detail.values()]
+        _log.log(level, "roll-out %s: %s", rollout_id, " ".join(words))
