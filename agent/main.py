@@ -1,33 +1,16 @@
-# The guard; it is never updated over the air. Chooses the slot that runs, and judges how it ended.
+# The guard; never updated over the air. It chooses the slot that runs: see seawall_guard/.
 import os
 import sys
 
 if len(sys.argv) > 1:
     os.chdir(sys.argv[1])
-
-
-def guard():
-    # Read when needed, and forgotten: memory is for what runs.
-    from seawall_guard import boot
-
-    for name in list(sys.modules):
-        if name.startswith("seawall_guard"):
-            del sys.modules[name]
-    return boot
-
-
-status = None
+status = trial = None
 while status is None:
-    trial, kept = guard().begin()
     try:
-        from seawall_agent.app import main
-
-        status = main(trial)
-    except KeyboardInterrupt:
-        status = 0
-    except BaseException as error:
-        status = error
-    main = None
-    status = guard().end(trial, kept, status)
+        trial = __import__("seawall_guard.run").run.begin()
+        status = __import__("seawall_agent.app").app.main(trial)
+    except BaseException as e:
+        status = e
+    status = __import__("seawall_guard.run").run.end(trial, status)
 if status:
     sys.exit(status)

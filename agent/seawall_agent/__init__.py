@@ -7,13 +7,9 @@ which is why resident classes have none and start.py and dial.py fill them in.
 """
 
 import gc
-import os
 import sys
 from asyncio import core  # all that we need; the package around it would take 600 bytes
 
-# The path of each module stays in memory: a short one is better.
-if __path__ == os.getcwd() + "/seawall_agent":
-    __path__ = "seawall_agent"
 del sys.modules["asyncio"]
 core.Loop = None  # for exceptions of tasks that nobody awaits: ours raise none
 

@@ -15,19 +15,12 @@ _ORDER = "state/update"
 
 
 def start(agent, trial):
-    """Report what runs; start the application; go on with what a boot has interrupted."""
+    """Report what runs; go on with what a boot has interrupted."""
     agent.session = None
     slots = trial.slots if trial else Slots(Files("state/"))
     load("events").event(agent, running(slots))
     if trial or slots.outcome != "-" or _read():
         agent.session = core.create_task(_go(agent, slots, trial))
-    try:
-        from application import start
-    except ImportError as error:
-        if "'application'" not in str(error):
-            raise
-        return
-    start(agent)
 
 
 def running(slots):
@@ -45,7 +38,7 @@ def running(slots):
 def is_order(order):
     """Return whether a command to update has what it needs."""
     target = order["target"]
-    numbers(order["version"])
+    numbers(order["version"] + "")
     return 0 < len(target) <= 100 and 0 < order["trial_s"] <= 3600 and "/" + target
 
 

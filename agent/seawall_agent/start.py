@@ -1,6 +1,7 @@
 """Puts an agent together from the files of its bundle, a piece after the other."""
 
 import os
+import sys
 
 from . import load, log
 from .app import Agent
@@ -24,7 +25,10 @@ def start(trial=None):
         load("state").start(agent, config)
         load("sensing").start(agent, config)
         load("joining").start(agent, config)
-        load("software").start(agent, trial)
+        if trial or config.get("updates"):
+            load("software").start(agent, trial)
+        if "application" in str(os.listdir(sys.path[0] or ".")):
+            __import__("application").start(agent)
         return agent
     except (OSError, SystemExit) as error:
         log("error:", error)

@@ -1,14 +1,13 @@
-"""What the guard does before and after the code of a slot runs; see main.py.
+"""What the guard does about a trial: begins it, judges how its code ended, rolls it back.
 
 A trial's code is watched from outside of its event loop (watch.py): once it
 could have proved itself for as long as it was given, and has not, it is rolled
 back, whatever it is doing.
 """
 
-import gc
-import os
 import sys
 
+from .run import load
 from .slots import Files, Slots
 
 AGAIN = 75  # what a slot returns in order to be started again
@@ -36,90 +35,51 @@ class Trial:
             self.over = True
             self.slots.confirm()
 
-    def fail(self, reason=None):
+    def fail(self, reason):
         """Roll back, unless it is over; return whether it was."""
         if self.over:
             return False
         self.over = self.back = True
-        roll_back(self.slots, reason or self.reason)
+        slots = self.slots
+        print("seawall: version %s rolled back: %s" % (slots.version, reason))
+        image = slots.trial
+        slots.roll_back(reason)
+        if image > "b":
+            load("partition").back(image)
         return True
-
-
-def roll_back(slots, reason):
-    """Let the old version boot next."""
-    print("seawall: version %s rolled back: %s" % (slots.version, reason))
-    image = slots.trial
-    slots.roll_back(reason)
-    if image > "b":
-        load("partition").back(image)
-
-
-def load(name):
-    """Return a module of the guard."""
-    return getattr(__import__("seawall_guard." + name), name)
 
 
 def begin():
-    """Choose a slot and put it first in the path.
-
-    Returns:
-        The `Trial` if it is one, and the names of the modules that are not of the slot.
-    """
-    try:
-        os.mkdir("state")
-    except OSError:
-        pass
+    """Burn a try, or roll back; return the slot to run, and the `Trial` if it is one."""
     slots = Slots(Files("state/"))
-    slot = slots.live
-    trial = None
+    slot = slots.trial
+    trial = Trial(slots)
     try:
-        if slots.trial > "b" and not load("partition").runs(slots.trial):
-            roll_back(slots, "boot-loop")  # the boot loader has done it already
-        elif slots.trial != "-":
-            if slots.tries:
-                slots.burn_try()
-                trial = Trial(slots)
-                if slots.trial < "c":
-                    slot = slots.trial
-            else:
-                roll_back(slots, "boot-loop")
+        if slot > "b" and not load("partition").runs(slot):
+            trial.fail("boot-loop")  # the boot loader has gone back by itself
+        elif slots.tries:
+            slots.burn_try()
+            load("watch").start(trial, slots.trial_s)
+            return (slots.live if slot > "b" else slot), trial
+        else:
+            trial.fail("boot-loop")
+            if slot > "b":
+                load("watch").restart()
     except OSError:
         pass  # a try that cannot be burnt is not had
-    if not slots.seq and not is_whole(slot) and is_whole("b"):
-        slot = "b"  # both copies of the state are lost, and what they said of slot a
-    sys.path.insert(0, slot)
-    kept = list(sys.modules)
-    if trial:
-        load("watch").start(trial, slots.trial_s)
-    gc.collect()
-    return trial, kept
+    return slots.live, None
 
 
-def is_whole(slot):
-    """Return whether a slot was ever completed: its manifest is the last that is written."""
-    try:
-        os.stat(slot + "/manifest.json")
-        return True
-    except OSError:
-        return False
-
-
-def end(trial, kept, status):
+def end(trial, status):
     """Judge how a slot's code ended.
 
     Args:
         trial: As `begin` returned it.
-        kept: Likewise.
         status: What the code returned; 0 if Ctrl-C ended it; or its exception.
 
     Returns:
         An exit status, or None: start again.
     """
-    sys.path.pop(0)
-    for name in list(sys.modules):
-        if name not in kept:
-            del sys.modules[name]
-    gc.collect()
     if isinstance(status, BaseException):
         sys.print_exception(status)
         status = 1

@@ -31,6 +31,8 @@ What must hold, at any cut:
 
 from binascii import crc32
 
+from .record import newest, read
+
 _FIELDS = ("seq", "live", "trial", "tries", "trial_s", "n", "version", "floor", "outcome")
 _NUMBERS = ("seq", "tries", "trial_s", "n")
 _NEW = "0 a - 0 0 0 - 0 -"
@@ -44,11 +46,7 @@ class Files:
 
     def read(self, name):
         """Return a file's bytes (of a long one, the first), or None."""
-        try:
-            with open(self.folder + name, "rb") as f:
-                return f.read(121)
-        except OSError:
-            return None
+        return read(name, self.folder)
 
     def write(self, name, data):
         """Put bytes in the place of a file's; they survive once this returns.
@@ -90,15 +88,8 @@ class Slots:
 
     def read(self):
         """Take the newest whole copy; without one, the state in which a bundle is born."""
-        newest = [0] + _NEW.split()[1:]
-        for name in ("slot0", "slot1"):
-            data = self.port.read(name)
-            if data and len(data) == 120 and b"%08x" % crc32(data[:112]) == data[112:]:
-                found = data[:112].decode().split()
-                found[0] = int(found[0])
-                if found[0] > newest[0]:
-                    newest = found
-        self._take(newest)
+        found = newest(self.port.read)
+        self._take(found if found[0] else _NEW.split())
 
     def _take(self, values):
         for name, value in zip(_FIELDS, values):

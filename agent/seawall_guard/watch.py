@@ -32,7 +32,7 @@ def start(trial, seconds):
         left[0] -= 10 if _is_online() else 1
         if left[0] <= 0:
             try:
-                trial.fail()
+                trial.fail(trial.reason)
             finally:
                 restart()
 
@@ -54,7 +54,7 @@ def _wait(trial, seconds):
         time.sleep(0.25)
         if trial.over:
             return
-    if trial.fail():
+    if trial.fail(trial.reason):
         for signal in ("INT", "KILL"):
             # Not from within system(), during which we ignore SIGINT.
             os.system("p=$PPID; (sleep .1; kill -%s $p) &" % signal)

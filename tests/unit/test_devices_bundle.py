@@ -182,6 +182,7 @@ def test_the_configuration_is_the_one_agreed_with_the_agent() -> None:
         "outbox": {"max_readings": 500},
         "clock": {"ntp": ["pool.ntp.org"], "use_ntp": False},
         "wifi": None,
+        "updates": None,
     }
 
 

@@ -204,7 +204,8 @@ def _write(directory: Path, contents: Mapping[str, bytes]) -> None:
     try:
         with files.new_directory(directory) as temporary:
             for name, data in contents.items():
-                (temporary / name).parent.mkdir(mode=files.PRIVATE_DIRECTORY, exist_ok=True)
+                for folder in reversed(Path(name).parents):
+                    (temporary / folder).mkdir(mode=files.PRIVATE_DIRECTORY, exist_ok=True)
                 files.write_private(temporary / name, data)
             if directory.is_dir() and any(directory.iterdir()):
                 _keep_others(directory, temporary, contents)
