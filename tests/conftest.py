@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 pytest.register_assert_rewrite(
     "seawall.testing.broker_contract",
     "seawall.testing.command_contract",
+    "seawall.testing.rollout_contract",
     "seawall.testing.store_contract",
 )
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fastapi import FastAPI
 
 from seawall.daemon.assemble import STORE_NAME, Telemetry, version
+from seawall.daemon.web_rollouts import WebRollouts
 from seawall.model.command import QueuedCommand
 from seawall.model.user import User
 from seawall.operations.check_password import check_password
@@ -46,6 +47,7 @@ def assemble_web(installation: Installation, telemetry: Telemetry) -> FastAPI:
             problems=problems,
             samples=lambda: samples_of(telemetry),
             send_command=send,
+            rollouts=WebRollouts(installation),
             facts=PublicFacts(
                 version=version(),
                 broker=telemetry.broker.name,

@@ -11,6 +11,7 @@ from seawall.ingest.presence import Presence
 from seawall.model.device import Device, DeviceStatus
 from seawall.model.history import DeviceActivity
 from seawall.model.reading import Reading, Refusal
+from seawall.model.rollout import DeviceSoftware
 from seawall.web.services import Services
 from seawall.web.units import primary_metric, unit_of
 
@@ -64,6 +65,8 @@ class DeviceView(_Frozen):
     trust: str = Field(description="how it authenticates the server")
     server_authenticated: bool = Field(description="false: its board cannot verify a server")
     interval_ms: int
+    group: str = Field(description="for roll-outs; empty for none")
+    running: str | None = Field(description="the version that it says it runs")
     added_ms: int
     readings: int = Field(description="how many are stored")
     newest: NewestReading | None
@@ -120,6 +123,7 @@ def view_of(
     presence: Presence | None,
     last_refusal_ms: int | None,
     now_ms: int,
+    software: DeviceSoftware | None = None,
 ) -> DeviceView:
     """Put together what is known of one device."""
     newest = _newest(activity)
@@ -136,6 +140,8 @@ def view_of(
         trust=device.trust.value,
         server_authenticated=device.board.verifies_server,
         interval_ms=device.interval_ms,
+        group=device.group,
+        running=None if software is None else software.version,
         added_ms=device.added_ms,
         readings=activity.readings if activity else 0,
         newest=newest,
@@ -178,6 +184,7 @@ def fleet_of(services: Services) -> list[DeviceView]:
     activities = {entry.device_id: entry for entry in services.store.activity()}
     presences = services.presence()
     refused = newest_by_device(services.store.refusals(last=RECENT_REFUSALS))
+    software = {entry.device_id: entry for entry in services.store.software()}
     views = [
         view_of(
             device,
@@ -185,6 +192,7 @@ def fleet_of(services: Services) -> list[DeviceView]:
             presences.get(device.device_id),
             refused.get(device.device_id),
             now_ms,
+            software.get(device.device_id),
         )
         for device in services.store.devices()
     ]
@@ -198,12 +206,14 @@ def device_of(services: Services, device_id: str) -> DeviceView | None:
         return None
     activity = services.store.activity([device_id])
     refused = newest_by_device(services.store.refusals(device_id=device_id, last=1))
+    runs = (each for each in services.store.software() if each.device_id == device_id)
     return view_of(
         device,
         activity[0] if activity else None,
         services.presence().get(device_id),
         refused.get(device_id),
         services.now_ms(),
+        next(runs, None),
     )
 
 

@@ -25,6 +25,7 @@ _STATUSES: Final[tuple[tuple[type[errors.SeawallError], int], ...]] = (
     (errors.InvalidNameError, 400),
     (errors.UsageError, 400),
     (errors.StoreError, 503),
+    (errors.StateError, 503),
     (errors.ServiceError, 503),
 )
 _PLAIN_WORDS: Final = {

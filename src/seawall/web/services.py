@@ -13,6 +13,7 @@ from seawall.model.command import QueuedCommand
 from seawall.model.user import User
 from seawall.operations.send_command import Order
 from seawall.store.contract import Store
+from seawall.web.rollouts import NoRollouts, Rollouts
 
 
 class LiveEvents(Protocol):
@@ -108,6 +109,7 @@ class Services:
         stored_readings: How many readings were stored since the start; only grows.
         problems: What keeps the installation from being ready; empty if nothing does.
         send_command: Queues an order to a device on behalf of a user. Blocking.
+        rollouts: Releases and roll-outs. Blocking.
         samples: Further figures for `/metrics`.
         facts: What the pages say about this installation.
         new_token: Makes secrets.
@@ -122,5 +124,6 @@ class Services:
     problems: Callable[[], Sequence[str]] = _nothing_wrong
     samples: Callable[[], Sequence[Sample]] = _no_samples
     send_command: Callable[[str, str, Order], QueuedCommand] = _no_commands
+    rollouts: Rollouts = field(default_factory=NoRollouts)
     facts: PublicFacts = field(default_factory=lambda: PublicFacts(version="0"))
     new_token: Callable[[], str] = random_token

@@ -11,10 +11,15 @@ from seawall.web.api import (
     live,
     readings,
     refusals,
+    releases,
+    rollouts,
     session,
     summary,
 )
 
 router = APIRouter()
-for _resource in (devices, commands, readings, refusals, summary, live, session, description):
+_resources = (
+    devices, commands, readings, refusals, releases, rollouts, summary, live, session, description,
+)  # fmt: skip
+for _resource in _resources:
     router.include_router(_resource.router)

@@ -45,12 +45,12 @@ def _answer(meaning: str) -> dict[str, Any]:
 
 Answers = dict[int | str, dict[str, Any]]
 
-NOT_FOUND: Final[Answers] = {404: _answer("There is no such device.")}
+NOT_FOUND: Final[Answers] = {404: _answer("There is no such thing.")}
 FORBIDDEN: Final[Answers] = {
     403: _answer("The role does not allow it, or a cookie came without its CSRF token.")
 }
 CONFLICT: Final[Answers] = {
-    409: _answer("The device is disabled or revoked, or too much waits for it.")
+    409: _answer("Its state forbids it: a device that is shut out, a roll-out that is over.")
 }
 
 
