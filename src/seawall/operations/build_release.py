@@ -84,7 +84,7 @@ def build_release(
     contents = application.contents
     if compiled:
         contents = _compiled(contents)
-    built = release_of_files(board, version, _agent(board, agent), contents)
+    built = release_of_files(board, version, packaged_agent(board, agent), contents)
     return Packed(built, pack_release(built), tuple(application.left_out))
 
 
@@ -114,7 +114,13 @@ def _compiled(contents: Mapping[str, bytes]) -> dict[str, bytes]:
     return found
 
 
-def _agent(board: Board, agent: Mapping[str, bytes] | None) -> dict[str, bytes]:
+def packaged_agent(board: Board, agent: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """Return the agent's modules that a release for a board holds: never the guard.
+
+    Args:
+        board: What they run on.
+        agent: All of the agent; None: as it comes with this version of Seawall, compiled.
+    """
     if agent is None:
         agent = agent_files(agent_directory())
     prefix = AGENT_FOLDER + "/"

@@ -149,7 +149,7 @@ def change_update_keys(
     repository.check_exists()
     with repository.exclusive():
         now = installation.now()
-        Staging(repository, repository.read()).finish(now)
+        Staging(repository, repository.read()).finish()
         current = repository.read()
         staging = Staging(repository, current)
         staging.check_empty()
@@ -164,7 +164,7 @@ def change_update_keys(
         try:
             signing = replace(signing, made=tuple(draft.made))
             signed = sign_staged(installation, repository, current, signing)
-            check_anybody(signed)
+            check_anybody(signed, signing)
         except BaseException:
             _undo(repository, draft, staging)
             raise

@@ -24,7 +24,7 @@ def publish_release(installation: Installation) -> list[str]:
     repository.check_exists()
     with repository.exclusive():
         now = installation.now()
-        Staging(repository, repository.read()).finish(now)
+        Staging(repository, repository.read()).finish()
         current = repository.read()
         staging = Staging(repository, current)
         staging.check_no_root()

@@ -34,7 +34,7 @@ def renew_updates(installation: Installation) -> Renewed:
         return Renewed([], {})
     now = installation.now()
     with repository.exclusive():
-        Staging(repository, repository.read()).finish(now)
+        Staging(repository, repository.read()).finish()
         written = repository.settle(now)
         current = repository.read()
     ends = {"root": current.root.signed.expires, "targets": current.targets.signed.expires}

@@ -22,7 +22,7 @@ def sign_update_change(installation: Installation, signing: Signing) -> Signed:
     repository = Repository(Path(installation.paths.updates))
     repository.check_exists()
     with repository.exclusive():
-        Staging(repository, repository.read()).finish(installation.now())
+        Staging(repository, repository.read()).finish()
         current = repository.read()
         staged = Staging(repository, current).read()
         if staged.is_empty:
@@ -30,7 +30,7 @@ def sign_update_change(installation: Installation, signing: Signing) -> Signed:
         # A release is published by an order of its own.
         publish = staged.root is not None
         signed = sign_staged(installation, repository, current, signing, publish=publish)
-        check_anybody(signed)
+        check_anybody(signed, signing)
     if signed.written:
         installation.store.log([installation.event("update-keys-changed", change="signed")])
     return signed
@@ -46,7 +46,7 @@ def discard_update_change(installation: Installation) -> None:
     repository = Repository(Path(installation.paths.updates))
     repository.check_exists()
     with repository.exclusive():
-        Staging(repository, repository.read()).finish(installation.now())
+        Staging(repository, repository.read()).finish()
         staging = Staging(repository, repository.read())
         if staging.read().is_empty:
             raise _nothing()

@@ -47,7 +47,7 @@ def change_targets(
     repository.check_exists()
     with repository.exclusive():
         now = installation.now()
-        Staging(repository, repository.read()).finish(now)
+        Staging(repository, repository.read()).finish()
         current = repository.read()
         staging = Staging(repository, current)
         staging.check_empty() if alone else staging.check_no_root()
@@ -62,7 +62,7 @@ def change_targets(
         staging.write(Staged(None, draft, None))
         try:
             signed = sign_staged(installation, repository, current, signing, publish=publish)
-            check_anybody(signed)
+            check_anybody(signed, signing)
         except BaseException:
             if repository.newest(tuf.TARGETS) < draft.signed.version:
                 _put_back(staging, before)

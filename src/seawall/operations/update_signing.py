@@ -94,15 +94,19 @@ class NewKeys:
 
 
 def write_keys(repository: Repository, made: Sequence[MadeKey]) -> None:
-    """Write the files of new keys, mode 0600; never over one that is there.
+    """Write the files of new keys, mode 0600; never over one that may be of use.
+
+    In the state directory only a crash leaves a file with the name of a new key: no
+    list names it, and nobody trusts it.
 
     Raises:
         KeyAccessError: a file of that name is there (``key-exists``).
         StateError: one cannot be written.
     """
     places = [(repository.keys_folder / each.record.signer, each.pem) for each in made if each.pem]
+    kept = repository.keys_folder if repository.exists else None
     for path, _ in places:
-        if path.exists():
+        if path.exists() and kept not in path.parents:
             raise KeyAccessError(
                 f"{path} is there already",
                 reference="key-exists",
@@ -164,13 +168,14 @@ def sign_staged(
     return Signed(tuple(names), tuple(written), tuple(missing))
 
 
-def check_anybody(signed: Signed) -> None:
-    """Check that at least one key has signed.
+def check_anybody(signed: Signed, signing: Signing) -> None:
+    """Check that at least one key has signed, new ones left aside.
 
     Raises:
         KeyAccessError: none was at hand (``signatures-missing``).
     """
-    if signed.missing and not signed.names:
+    new = {each.record.name for each in signing.made}
+    if signed.missing and set(signed.names) <= new:
         first = signed.missing[0]
         raise KeyAccessError(
             f"no key that may sign {first.role} is at hand; nothing was changed",

@@ -177,6 +177,7 @@ class Keyring:
         self._records = {each.keyid: each for each in records}
         self._passphrase = passphrase
         self._elsewhere = list(elsewhere)
+        self._new_names = {each.record.name for each in made}
         self._brought = {each.key.keyid: each.signer for each in made if each.signer is not None}
 
     def name_of(self, keyid: str) -> str:
@@ -198,8 +199,8 @@ class Keyring:
             Names of the keys that signed.
 
         Raises:
-            KeyAccessError: a key cannot be read, or a signer fails; or no key could sign and
-                a passphrase was wrong (several people have a passphrase each).
+            KeyAccessError: a key cannot be read, or a signer fails; or no key but new ones could
+                sign and a passphrase was wrong (several people have a passphrase each).
         """
         signed: list[str] = []
         locked: list[KeyAccessError] = []
@@ -216,7 +217,7 @@ class Keyring:
             except Exception as error:  # whatever a vendor's library raises
                 raise _signer_failed(self.name_of(key.keyid), error) from error
             signed.append(self.name_of(key.keyid))
-        if locked and not signed:
+        if locked and set(signed) <= self._new_names:
             raise locked[0]
         return signed
 

@@ -207,25 +207,28 @@ class Staging:
 
         Raises:
             StateError: it cannot be written.
-            KeyAccessError: an online key cannot be used.
+            KeyAccessError: an online key cannot be used; what was staged is in its place, and
+                `Repository.settle` goes on once there is a key.
         """
-        staged, repository, written = self.read(), self._repository, []
+        return [*self._place(self.read()), *self._repository.settle(now)]
+
+    def _place(self, staged: Staged) -> list[str]:
+        repository, written = self._repository, []
         old = repository.records() if self._current is not None else ()
         # Targets first: nothing names it before snapshot does, and it is ready once root is.
         for role, metadata in ((tuf.TARGETS, staged.targets), (tuf.ROOT, staged.root)):
             if metadata is not None:
-                if role == tuf.ROOT and staged.records is not None:
-                    ledger = render_ledger(staged.records)
-                    repository.write_file(repository.keys_folder / LEDGER, ledger)
                 repository.write(role, metadata)
                 written.append(role)
-        written += repository.settle(now)
         if staged.records is not None:
+            # After root: by its version `finish` knows that this had begun.
+            ledger = render_ledger(staged.records)
+            repository.write_file(repository.keys_folder / LEDGER, ledger)
             self._remove_keys(old, staged.records)
         files.remove_tree(self._folder)
         return written
 
-    def finish(self, now: datetime) -> None:
+    def finish(self) -> None:
         """Go on with `publish` where a crash ended it; nothing if it had not begun."""
         staged = self.read()
         begun = [
@@ -234,7 +237,7 @@ class Staging:
             if metadata is not None
         ]
         if any(begun):
-            self.publish(now)
+            self._place(staged)
 
 
 def _keys_of(root: Root, role: str) -> Sequence[Key]:
