@@ -5,6 +5,8 @@ from hashlib import sha256
 
 from micropython import const
 
+from . import load
+
 _MOST = const(16)  # roles that are looked into
 
 # What a file name and a URL bear as it is.
@@ -56,7 +58,7 @@ def delegations_of(client, name, target):
     """Return the delegations of a role that cover a target, the most trusted one last."""
     found = []
     with open(client.path(name), "rb") as f:
-        doc = client.document(f)
+        doc = load("canonical").Document(f)
         try:
             doc.go("signed", "delegations", "roles")
         except KeyError:

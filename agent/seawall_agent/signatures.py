@@ -1,15 +1,14 @@
-"""Whether enough of a role's keys have signed a TUF document (TUF specification, 5.3.4)."""
+"""What a TUF document claims, and whose signatures it bears (TUF specification, 4.2 and 5.3.4)."""
 
 from binascii import a2b_base64, unhexlify
-from hashlib import sha256
 
 from micropython import const
 
-from . import core, load
+from . import load
 
 _MOST = const(32)  # signatures in a document
 
-# What verifies a key type and scheme. A role of a type that is not here has no say.
+# What verifies a key type and scheme. A key of another kind has no say.
 _SCHEMES = {
     "ecdsa ecdsa-sha2-nistp256": "ecdsa",
     "ecdsa-sha2-nistp256 ecdsa-sha2-nistp256": "ecdsa",  # its name before TUF 1.0.33
@@ -17,47 +16,59 @@ _SCHEMES = {
 }
 
 
-async def are_enough(doc, holder, keys, role):
-    """Return whether a threshold of keys has signed.
+def read(path, role, kind, holder, spec):
+    """Return what there is to be verified of a document.
 
     Args:
-        doc: The `canonical.Document`.
-        holder: The document that delegates to the role.
-        keys: Path of the keys in it.
-        role: Its ``keyids`` and ``threshold``.
+        path: Of the document.
+        role: Its role, as its holder calls it.
+        kind: What its ``_type`` has to be.
+        holder: Path of the document that delegates to the role.
+        spec: Delegation in it; None: what a root says of the role.
+
+    Returns:
+        Version, SHA-256 of what is signed, how many different keys must have signed, and for each
+        of the role's keys that claims to have: name of the module that verifies it, key, signature.
 
     Raises:
-        ValueError, KeyError, TypeError: something is malformed, or a key is listed as signing twice.
+        ValueError, KeyError, TypeError, IndexError, RuntimeError: something is malformed, or a
+            key is listed as signing twice.
     """
-    doc.check_whole()
-    digest = doc.digest("signed")
-    threshold = role["threshold"]
-    if type(threshold) is not int or threshold < 1:
-        raise ValueError
-    tried = set()
-    agreeing = set()  # by what a key is: under two ids it is still one
-    doc.go("signatures")
-    for _ in doc.walk(91):
-        signature = doc.value(True)
-        keyid = signature["keyid"]
-        if keyid in tried or len(tried) >= _MOST:
+    Document = load("canonical").Document
+    with open(path, "rb") as f, open(holder, "rb") as g:
+        doc = Document(f)
+        g = Document(g)
+        doc.check_whole()
+        digest = doc.digest("signed")
+        version = doc.get("signed", "version")
+        keys = ("signed", "delegations", "keys") if spec else ("signed", "keys")
+        spec = spec or g.get("signed", "roles", role)
+        threshold = spec["threshold"]
+        if (
+            doc.get("signed", "_type") != kind
+            or doc.get("signed", "spec_version")[:2] != "1."
+            or type(version) is not int
+            or version < 1
+            or type(threshold) is not int
+            or threshold < 1
+        ):
             raise ValueError
-        tried.add(keyid)
-        if keyid in role["keyids"] and len(agreeing) < threshold:
-            await core.sleep_ms(0)  # each takes long: let the connection live
-            try:
-                key = holder.get(*keys, keyid)
-                public = key["keyval"]["public"]
-                module = load(_SCHEMES[key["keytype"] + " " + key["scheme"]])
-                if module.verify(_der_of(public), digest, unhexlify(signature["sig"])):
-                    agreeing.add(sha256(public).digest())
-            except (ValueError, KeyError, IndexError, TypeError):
-                pass  # it does not count
-    return len(agreeing) >= threshold
-
-
-def _der_of(pem):
-    parts = pem.split("-----")
-    if parts[1] != "BEGIN PUBLIC KEY":
-        raise ValueError
-    return a2b_base64(parts[2])
+        tried = set()
+        claims = []
+        doc.go("signatures")
+        for _ in doc.walk(91):
+            signature = doc.value(True)
+            keyid = signature["keyid"]
+            if keyid in tried or len(tried) >= _MOST:
+                raise ValueError
+            tried.add(keyid)
+            if keyid in spec["keyids"]:
+                try:
+                    key = g.get(*keys, keyid)
+                    begin, kind, body, _, _ = key["keyval"]["public"].split("-----")
+                    scheme = _SCHEMES[key["keytype"] + " " + key["scheme"]]
+                    if not begin and kind == "BEGIN PUBLIC KEY":
+                        claims.append((scheme, a2b_base64(body), unhexlify(signature["sig"])))
+                except (ValueError, KeyError, TypeError):
+                    pass  # it does not count
+    return version, digest, threshold, claims

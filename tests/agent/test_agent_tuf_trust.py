@@ -612,9 +612,13 @@ def test_a_replacement_that_was_cut_is_finished(
 # Heap
 
 
-@pytest.mark.parametrize("make", [new_signer, CryptoSigner.generate_rsa], ids=["ecdsa", "rsa"])
+@pytest.mark.parametrize(
+    ("make", "heap"),
+    [(new_signer, "34k"), (CryptoSigner.generate_rsa, "48k")],
+    ids=["ecdsa", "rsa"],
+)
 def test_a_refresh_fits_into_a_small_heap(
-    make: Callable[[], Any], tmp_path: Path, site: Path
+    make: Callable[[], Any], heap: str, tmp_path: Path, site: Path
 ) -> None:
     """With 5 root keys of 3 needed, and 200 targets; a connected agent needs the other half."""
     repository = Repository(tmp_path / "served", make)
@@ -628,7 +632,7 @@ def test_a_refresh_fits_into_a_small_heap(
             f"unix/1.0.{n}.json", b"x" * n, {"board": "unix", "version": f"1.0.{n}"}
         )
     repository.publish("root", "targets")
-    device = Device(tmp_path / "device", site, heap="36k").bear(
+    device = Device(tmp_path / "device", site, heap=heap).bear(
         (repository.served / "1.root.json").read_bytes()
     )
     assert device.refresh(repository).changed is True
