@@ -1,7 +1,9 @@
 """Builds a slot: what is unchanged is copied from the live one, the rest downloaded.
 
-A slot in the making has no manifest.json: that is the last that it gets. A file in
-the making is ``~`` and the first digits of its SHA-256, which no manifest can name.
+A slot in the making has no manifest.json: that is the last that it gets. What is being
+downloaded has its place at once, and state/part says what it will be. Nothing is renamed:
+a cut in a rename on FAT can leave two names for the same clusters, and whichever is
+deleted first frees those of the other.
 """
 
 import json
@@ -13,6 +15,7 @@ from micropython import const
 
 from . import core
 
+_PART = "state/part"
 _PIECE = const(512)
 _MOST_FILES = const(256)
 _CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
@@ -118,11 +121,10 @@ async def build(session, manifest, live, slot):
     wanted = set()
     with open(manifest, "rb") as f:
         head_of(f)
-        for path, _, digest in files_of(f):
+        for path, _, _ in files_of(f):
             if not is_good(path):
                 session.refuse("bad-path")
             wanted.add(slot + "/" + path)
-            wanted.add(_part(slot, digest))
     try:
         _sweep(slot, wanted)
     except OSError:
@@ -140,7 +142,8 @@ async def build(session, manifest, live, slot):
                 if await digest_of(live + "/" + path) != digest:
                     missing.append(index)
                     total += length
-                    need -= _size(_part(slot, digest)) // block
+                    if _is_part(slot + "/" + path, digest):
+                        need -= _size(slot + "/" + path) // block
             index += 1
     free = os.statvfs(".")[4]
     if need > free:
@@ -153,7 +156,7 @@ async def build(session, manifest, live, slot):
             to = slot + "/" + path
             if index in missing:
                 _make_folders(to)
-                await _download(session, to, _part(slot, digest), length, digest, done, total)
+                await _download(session, to, length, digest, done, total)
                 done += length
             elif await digest_of(to) != digest:
                 _make_folders(to)
@@ -176,8 +179,13 @@ async def _finish(session, manifest, slot):
         session.refuse("wrong-hash")
 
 
-def _part(slot, digest):
-    return slot + "/~" + hexlify(digest[:10]).decode()
+def _is_part(path, digest):
+    # Whether a file is one that was being downloaded, and will have this digest.
+    try:
+        with open(_PART, "rb") as f:
+            return f.read() == digest + path.encode()
+    except OSError:
+        return False
 
 
 def _size(path):
@@ -187,14 +195,16 @@ def _size(path):
         return 0
 
 
-async def _download(session, to, part, length, digest, done, total):
+async def _download(session, to, length, digest, done, total):
     for fresh in (False, True):
-        if fresh or _size(part) > length:
-            _delete(part)
+        if fresh or _size(to) > length or not _is_part(to, digest):
+            _delete(to)
+            with open(_PART, "wb") as f:
+                f.write(digest + to.encode())
         h = sha256()
-        await digest_of(part, h.update)
-        have = _size(part)
-        with open(part, "ab") as f:
+        await digest_of(to, h.update)
+        have = _size(to)
+        with open(to, "ab") as f:
             state = [have, have]
             block = session.config.get("block", 4096)
 
@@ -213,8 +223,6 @@ async def _download(session, to, part, length, digest, done, total):
                 if await session.source.get(name, have, length, sink) is None and not have:
                     raise session.stop("failed", "missing", True)
         if h.digest() == digest:
-            _delete(to)
-            os.rename(part, to)
             session.tell("downloading", 100 * (done + length) // total if total else 100)
             return
     session.refuse("wrong-hash")

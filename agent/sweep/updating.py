@@ -12,7 +12,7 @@ from device import BEHAVES, NOBODY, Device
 from engine import Failure
 
 PATIENCE = 12  # boots until a device that is left alone has to be settled
-LAST = 5  # the version that a device has to take after each cut
+LAST = 5  # the version that a device has to take after a cut
 IN_A_SLOT = "__init__ software update build trial commands signer state events tuf download".split()
 CONFIG = b'{"board":"unix","updates":{"host":"h","port":1,"server_name":"h","block":4096}}'
 
@@ -82,13 +82,15 @@ class Updating:
         raise Failure("does not settle: %s" % tale.facts)
 
     def judge(self, tale):
-        """Leave the device alone, then give it one more update, which it must take."""
+        """Leave the device alone, then give it an update, unless it has just taken one."""
         try:
+            facts = tale.facts
+            before = facts["live"]
             self.settle(tale)
-            if tale.facts["wanted"] != LAST:
+            if facts["wanted"] != LAST and facts["live"] == before:
                 self.offer(tale, LAST)
-            if tale.facts["live"] != LAST:
-                raise Failure("cannot be updated any more: %s" % tale.facts)
+            if facts["live"] not in (LAST, facts["wanted"]):
+                raise Failure("cannot be updated any more: %s" % facts)
         except (OSError, ValueError, MemoryError) as error:
             sys.print_exception(error)
             raise Failure("%s %s" % (type(error).__name__, error))
