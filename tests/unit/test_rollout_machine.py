@@ -320,7 +320,7 @@ def test_devices_that_are_away_wait_and_hold_nobody_up() -> None:
     assert sorted(fleet.under_way()) == fleet.of_cohort(1)
     fleet.confirm()
     fleet.run(100 * PLAN.silence_ms)
-    assert fleet.ways[away].state is WayState.WAITING
+    assert (fleet.ways[away].state, fleet.ways[away].reason) == (WayState.WAITING, "away")
     assert fleet.rollout.state is RolloutState.RUNNING
     fleet.facts[away] = DeviceFacts(DeviceStatus.ACTIVE, online=True)
     fleet.run()

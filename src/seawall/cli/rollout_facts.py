@@ -159,7 +159,7 @@ def rollout_facts(rollout: Rollout, ways: Iterable[Way]) -> dict[str, object]:
     """Return what stands above the table of devices."""
     kept = list(ways)
     plan = rollout.plan
-    sizes = Counter(way.cohort for way in kept)
+    sizes = Counter(way.cohort for way in kept if way.attempts or way.reason != "already-there")
     cohorts = [
         f"{percent} % ({sizes[number]})" + (" open" if number <= rollout.cohort else "")
         for number, percent in enumerate(plan.cohorts)

@@ -33,6 +33,9 @@ of the first three that end does not speak for a thousand."""
 SETTLING_MS: Final = 60_000
 """After the daemon has started, devices get so long to connect before the next cohort opens."""
 
+AWAY: Final = "away"
+"""Why a device waits whose turn it is: it is not connected."""
+
 _RECALLABLE: Final = UNDER_WAY - {WayState.TRYING}
 _BAD: Final = frozenset({WayState.ROLLED_BACK, WayState.REFUSED, WayState.FAILED, WayState.SILENT})
 
@@ -266,6 +269,10 @@ class _Step:
         for way in sorted(turn, key=lambda way: (way.cohort, way.device_id))[: max(0, room)]:
             if way is self.read[way.device_id]:  # else: once what was seen is written
                 self.offers.append(way)
+        for way in list(self.ways.values()):
+            is_turn = way.state is WayState.WAITING and way.cohort <= self.rollout.cohort
+            if is_turn and way.reason != AWAY and self._is_away(way):
+                self.ways[way.device_id] = replace(way, reason=AWAY)
 
     def _is_due(self, way: Way) -> bool:
         if way.cohort > self.rollout.cohort or self._is_away(way):
