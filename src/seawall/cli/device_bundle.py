@@ -27,6 +27,7 @@ Examples:
   seawall device bundle greenhouse-1 --out greenhouse-1
   seawall device bundle cellar --out cellar --wifi-ssid Home
   seawall device bundle cellar --out cellar --force --host 192.0.2.7
+  seawall device bundle cellar --out cellar --release esp32/1.2.0
 The folder holds the device's secrets; its README.txt says how to put it onto a board.
 """,
 )
@@ -51,6 +52,11 @@ The folder holds the device's secrets; its README.txt says how to put it onto a 
     type=click.Path(path_type=Path),
     help="File with its password ('-': standard input); else it is asked for.",
 )
+@click.option(
+    "--release",
+    metavar="RELEASE",
+    help="Published release that it is born with; by default the agent alone, as version 0.",
+)
 @click.option("--source", is_flag=True, help="Keep the agent's .py files instead of bytecode.")
 @click.option(
     "--force",
@@ -67,6 +73,7 @@ def bundle(
     as_json: bool,
     host: str | None,
     port: int | None,
+    release: str | None,
     source: bool,
     force: bool,
     **wifi: Any,
@@ -76,11 +83,13 @@ def bundle(
 
     with opened(state) as installation:
         options = BundleOptions(
-            port=port or _running_port(installation),
+            port=port or _running_port(installation, "mqtt_port"),
+            updates_port=_running_port(installation, "updates_port"),
             host=host,
             wifi=_wifi(**wifi),
             keep_source=source,
             replace=force,
+            release=release,
         )
         written = bundle_device(installation, name, directory, options)
     _report(written, options, as_json)
@@ -130,7 +139,7 @@ def _wifi(*, wifi_ssid: str | None, wifi_password_file: Path | None) -> Wifi | N
     )
 
 
-def _running_port(installation: Installation) -> int | None:
+def _running_port(installation: Installation, name: str) -> int | None:
     running = running_daemon(installation.paths)
-    port = running.get("mqtt_port") if running else None
+    port = running.get(name) if running else None
     return port if isinstance(port, int) else None

@@ -162,6 +162,7 @@ def bundle_files(
     credentials: Credentials,
     agent: Mapping[str, bytes],
     updates: UpdateSource | None = None,
+    release: Mapping[str, bytes] | None = None,
 ) -> dict[str, bytes]:
     """Return a bundle's files by relative name.
 
@@ -170,19 +171,20 @@ def bundle_files(
         credentials: The device's.
         agent: As `firmware.agent_files` returns it; what is not of the guard goes into a slot.
         updates: Where the device finds updates, if there are any.
+        release: What `slot.released_slot` returns, instead of the agent's own software.
     """
     guard = {name: data for name, data in agent.items() if is_outside(name)}
     slot = {name: data for name, data in agent.items() if not is_outside(name)}
     return {
         **guard,
-        **(first_slot(Board(configuration["board"]), slot) if slot else {}),
+        **(release or (first_slot(Board(configuration["board"]), slot) if slot else {})),
         **({ROOT_NAME: updates.root} if updates and slot else {}),
         CONFIG_NAME: (json.dumps(configuration, indent=1) + "\n").encode(),
         "ca.der": credentials.ca_der,
         "cert.der": credentials.cert_der,
         "key.der": credentials.key_der,
         "hmac.key": credentials.hmac_key,
-        "README.txt": _readme(configuration).encode(),
+        "README.txt": _readme(configuration, has_record=bool(release)).encode(),
     }
 
 
@@ -221,7 +223,7 @@ def pem_files(credentials: Credentials) -> dict[str, bytes]:
     }
 
 
-def _start(configuration: Mapping[str, Any]) -> str:
+def _start(configuration: Mapping[str, Any], *, has_record: bool) -> str:
     """Say how to use a bundle."""
     name, broker = configuration["device_id"], configuration["broker"]
     if configuration["profile"] == Profile.PLAIN.value:
@@ -240,6 +242,8 @@ def _start(configuration: Mapping[str, Any]) -> str:
             "    micropython -X heapsize=32k main.py\n"
         )
     names = "main.py seawall_guard a config.json ca.der cert.der key.der hmac.key"
+    if has_record:
+        names += " state"
     if configuration.get("updates"):
         names += f" {ROOT_NAME}"
     return (
@@ -253,11 +257,11 @@ def _start(configuration: Mapping[str, Any]) -> str:
     )
 
 
-def _readme(configuration: Mapping[str, Any]) -> str:
+def _readme(configuration: Mapping[str, Any], *, has_record: bool) -> str:
     name, board = configuration["device_id"], configuration["board"]
     return (
         f"Bundle of device {name} ({board})\n\n"
-        f"{_start(configuration)}\n"
+        f"{_start(configuration, has_record=has_record)}\n"
         "config.json (it may hold the Wi-Fi password), the key files and hmac.key are secrets\n"
         "of this device. Remove this folder once the board has them; 'seawall device bundle'\n"
         f"writes it again. If the board is lost: seawall device revoke {name}\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from binascii import crc32
 from collections.abc import Mapping
 from typing import Final
 
@@ -41,6 +42,23 @@ def first_slot(board: Board, files: Mapping[str, bytes]) -> dict[str, bytes]:
     named = {f"{FIRST_SLOT}/{path}": data for path, data in files.items()}
     text = json.dumps(manifest, separators=(",", ":"))
     return {**named, f"{FIRST_SLOT}/manifest.json": text.encode()}
+
+
+def released_slot(version: str, manifest: bytes, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the first slot of a bundle that is born with a release, and the guard's record of it.
+
+    The record is that of ``agent/seawall_guard/slots.py``: number 1, slot ``a`` live, no
+    trial, and the version as the floor below which the device never goes.
+
+    Args:
+        version: Of the release.
+        manifest: As it was signed.
+        files: Of the release, by path.
+    """
+    named = {f"{FIRST_SLOT}/{path}": data for path, data in files.items()}
+    text = f"1 {FIRST_SLOT} - 0 0 0 - {version} -".encode().ljust(112)
+    record = text + b"%08x" % crc32(text)
+    return {**named, f"{FIRST_SLOT}/manifest.json": manifest, "state/slot1": record}
 
 
 def is_outside(name: str) -> bool:

@@ -12,13 +12,15 @@ from typing import Any, Final
 from seawall.devices import bundle
 from seawall.devices.bundle import Connection, Credentials, UpdateSource, Wifi
 from seawall.devices.firmware import agent_directory, agent_files
-from seawall.devices.slot import GUARD, SLOTS
+from seawall.devices.slot import GUARD, SLOTS, released_slot
 from seawall.errors import ConfigurationError, ConflictError
 from seawall.model.device import Device, DeviceStatus, Profile, Trust
+from seawall.model.release import ReleaseKind
 from seawall.operations.find_device import find_device
 from seawall.operations.installation import Installation
 from seawall.pki import files
 from seawall.pki.secrets import derive_device_key
+from seawall.updates.releases import find_release, read_release
 from seawall.updates.repository import root_metadata
 
 Agent = Callable[[bool], Mapping[str, bytes]]
@@ -35,18 +37,22 @@ class BundleOptions:
 
     Attributes:
         port: TCP port of the broker; None: the one of the settings.
+        updates_port: TCP port where the device finds updates; None: the one of the settings.
         host: Name or address of the broker; None: ``mqtt.public_host``.
         wifi: The network that the board joins, if any.
         keep_source: Leave the agent as ``.py``.
         replace: Replace a bundle of the same device that stands there. Of what the
             device has written, its readings and counters (``state/``) are kept, its slots not.
+        release: A published release that it is born with; None: the agent alone, as version 0.
     """
 
     port: int | None = None
+    updates_port: int | None = None
     host: str | None = None
     wifi: Wifi | None = None
     keep_source: bool = False
     replace: bool = False
+    release: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ def bundle_device(
     """Write a device's bundle; the folder appears complete or not at all.
 
     Raises:
-        NotFoundError: there is no such device, or its key is gone.
+        NotFoundError: there is no such device or release, or its key is gone.
         ConflictError: it is revoked, or the folder is there and may not be replaced.
         ConfigurationError: no bundle can be made for the board, or the server's
             certificate does not hold the host.
@@ -109,6 +115,7 @@ def bundle_device(
         credentials,
         bundle.agent_for(device, agent(options.keep_source)),
         updates,
+        _released(installation, device, options.release),
     )
     if device.profile is Profile.PLAIN:
         contents |= bundle.pem_files(credentials)
@@ -158,7 +165,33 @@ def _update_source(
     if root is None or device.profile is Profile.PLAIN:
         return None
     settings = installation.settings.updates
-    return UpdateSource(options.host or settings.public_host, settings.port, root)
+    port = options.updates_port or settings.port
+    if not port:
+        raise ConfigurationError(
+            "the port of the update endpoint is not known",
+            reference="port-unknown",
+            hint="updates.port 0 means any free port: start 'seawall up' first",
+        )
+    return UpdateSource(options.host or settings.public_host, port, root)
+
+
+def _released(
+    installation: Installation, device: Device, name: str | None
+) -> dict[str, bytes] | None:
+    if name is None:
+        return None
+    folder = Path(installation.paths.updates)
+    release = find_release(folder, name)
+    fits = release.board == device.board.value and device.profile is not Profile.PLAIN
+    if not fits or release.kind is not ReleaseKind.FILES:
+        raise ConfigurationError(
+            f"{name} is a release of {release.kind.value} for {release.board}, "
+            f"and {device.device_id} is an {device.board.value} of profile {device.profile.value}",
+            reference="wrong-release",
+            hint="'seawall release list' shows what there is",
+        )
+    manifest, contents = read_release(folder, release)
+    return released_slot(release.version.text, manifest, contents)
 
 
 def _credentials(installation: Installation, device: Device) -> Credentials:
@@ -231,6 +264,7 @@ def _keep_others(old: Path, new: Path, contents: Mapping[str, bytes]) -> None:
                 path,
                 new / path.name,
                 symlinks=True,
+                dirs_exist_ok=True,  # a release brings a record into state/
                 ignore=(lambda _path, names: _OWN_STATE.intersection(names)) if is_state else None,
             )
         else:

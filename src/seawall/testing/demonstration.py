@@ -18,11 +18,12 @@ from seawall.daemon.assemble import create_store, now_ms, open_installation
 from seawall.daemon.logs import set_up_logging
 from seawall.daemon.run import Daemon, open_daemon
 from seawall.daemon.settings import write_settings
-from seawall.model.installation import MqttSettings, Settings, WebSettings
+from seawall.model.installation import MqttSettings, Settings, UpdateSettings, WebSettings
 from seawall.operations.create_installation import NewInstallation, create_installation
 from seawall.operations.installation import Installation
 from seawall.pki.keystore import Keystore
 from seawall.pki.pins import fingerprint_text
+from seawall.testing.demonstration_update import FIRST, GROUP, UpdateShow
 from seawall.testing.demonstration_view import DemonstrationView
 from seawall.testing.device_process import Runtime, find_runtime
 from seawall.testing.fleet import Fleet
@@ -42,6 +43,7 @@ class Plan:
         web_port: TCP port of the page, 0: any free one.
         keep: Make the installation here and leave it; None: temporary.
         is_quiet: Say nothing while it runs.
+        update: Roll out a good release and a bad one; when that is done, it ends.
     """
 
     devices: int = 5
@@ -50,6 +52,7 @@ class Plan:
     web_port: int = 0
     keep: Path | None = None
     is_quiet: bool = False
+    update: bool = False
 
 
 def device_names(count: int) -> list[str]:
@@ -90,6 +93,7 @@ def _create(state: Path, plan: Plan) -> str:
     settings = Settings(
         mqtt=MqttSettings(broker=plan.broker, host="127.0.0.1", port=0, public_host="127.0.0.1"),
         web=WebSettings(host="127.0.0.1", port=plan.web_port, public_host="localhost"),
+        updates=UpdateSettings(host="127.0.0.1", port=0, public_host="127.0.0.1"),
     )
     created = create_installation(
         state,
@@ -122,6 +126,10 @@ class _Show:
         self._names = device_names(plan.devices)
         self._view = DemonstrationView(self._names, is_quiet=plan.is_quiet)
         self._first_reading_s: float | None = None
+        self._update: UpdateShow | None = None
+        if plan.update:
+            source = folder / "application"
+            self._update = UpdateShow(installation, source, plan.devices, self._view.note)
 
     async def run(self, password: str) -> dict[str, Any]:
         """Run it to its end."""
@@ -129,6 +137,8 @@ class _Show:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
+        if self._update is not None:
+            await asyncio.to_thread(self._update.prepare)
         async with open_daemon(self._installation) as daemon:
             self._view.introduce(
                 url=daemon.running.url,
@@ -141,24 +151,33 @@ class _Show:
             fleet = await asyncio.to_thread(self._make_fleet, daemon)
             await asyncio.to_thread(fleet.start)
             try:
-                await self._wait_for_the_end(daemon, stop)
+                updated = await self._wait_for_the_end(daemon, stop)
                 connected = self._connected(daemon)
             finally:
                 await asyncio.to_thread(fleet.stop)
             await daemon.telemetry.ingest.stop()
             listening.cancel()
             facts = self._facts(daemon, connected)
+        if updated is not None:
+            facts["update"] = updated
         self._view.conclude(facts)
         return facts
 
     def _make_fleet(self, daemon: Daemon) -> Fleet:
         settings = self._installation.settings
         # The settings say "any free port"; devices must be told which one it is.
+        running = daemon.running
         reachable = replace(
             self._installation,
-            settings=replace(settings, mqtt=replace(settings.mqtt, port=daemon.running.mqtt_port)),
+            settings=replace(
+                settings,
+                mqtt=replace(settings.mqtt, port=running.mqtt_port),
+                updates=replace(settings.updates, port=running.updates_port or 0),
+            ),
         )
         fleet = Fleet(reachable, self._folder / "devices", self._runtime)
+        if self._update is not None:
+            fleet.group, fleet.release = GROUP, f"unix/{FIRST}"
         fleet.folder.mkdir(mode=0o700, exist_ok=True)
         for name in self._names:
             fleet.add(name)
@@ -173,15 +192,23 @@ class _Show:
                     self._first_reading_s = time.monotonic() - self._started
                 self._view.show(kind, data)
 
-    async def _wait_for_the_end(self, daemon: Daemon, stop: asyncio.Event) -> None:
+    async def _wait_for_the_end(self, daemon: Daemon, stop: asyncio.Event) -> dict[str, Any] | None:
         stopping = asyncio.ensure_future(stop.wait())
         waiting: set[asyncio.Future[Any]] = {stopping, daemon.failed}
+        updating = None
+        if self._update is not None:
+            carry_out = asyncio.to_thread(self._update.carry_out, stop.is_set)
+            updating = asyncio.create_task(carry_out)
+            if self._plan.duration_s is None:
+                waiting.add(updating)
         await asyncio.wait(
             waiting, timeout=self._plan.duration_s, return_when=asyncio.FIRST_COMPLETED
         )
         stopping.cancel()
+        stop.set()
         if daemon.failed.done():
             daemon.failed.result()
+        return None if updating is None else await updating
 
     def _connected(self, daemon: Daemon) -> int:
         presence = daemon.telemetry.ingest.presence()

@@ -21,6 +21,7 @@ from seawall.testing.device_process import Runtime
 _SPARKS: Final = "▁▂▃▄▅▆▇█"
 _HISTORY: Final = 32
 _SHOWN_DEVICES: Final = 12
+_SHOWN_NOTES: Final = 6
 _REPORT_EVERY_S: Final = 10.0
 _WORDS: Final = {
     Reason.BAD_SIGNATURE: "changed on the way: the signature does not match",
@@ -56,6 +57,7 @@ class DemonstrationView:
         self._histories: dict[str, list[float]] = {name: [] for name in names}
         self._readings = 0
         self._refused: dict[str, int] = {}
+        self._notes: list[str] = []
         self._live: Live | None = None
         self._reported = time.monotonic()
 
@@ -103,6 +105,12 @@ class DemonstrationView:
                 highlight=False,
             )
 
+    def note(self, words: str) -> None:
+        """Say what happens beside the readings; may be called from another thread."""
+        self._notes = [*self._notes, words][-_SHOWN_NOTES:]
+        if self._live is None:
+            self._console.print(words, highlight=False, markup=False)
+
     def conclude(self, facts: Mapping[str, Any]) -> None:
         """Say what came of it."""
         self._console.print(
@@ -110,6 +118,14 @@ class DemonstrationView:
             f"{sum(facts['refused'].values())} messages refused.",
             highlight=False,
         )
+        for rollout in facts.get("update", {}).get("rollouts", ()):
+            self._console.print(
+                f"Version {rollout['version']}: {rollout['state']} after {rollout['seconds']} s"
+                + (f" ({rollout['reason']})" if rollout["reason"] else "")
+                + ".",
+                highlight=False,
+                markup=False,
+            )
 
     def _take_reading(self, facts: Mapping[str, Any]) -> None:
         self._readings += 1
@@ -159,7 +175,8 @@ class DemonstrationView:
         counted = Text.assemble(
             (f"stored {self._readings:>5}  ", "bold green"), "readings, verified"
         )
-        return Group(table, counted, *lines)
+        notes = [Text(words, style="bold" if "HALTED" in words else "") for words in self._notes]
+        return Group(table, counted, *lines, *notes)
 
 
 def _known_words() -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from seawall.daemon.lock import wait_taken_in
 from seawall.devices.lifecycle import NewDevice
+from seawall.devices.slot import FIRST_SLOT
 from seawall.model.device import Board, Sensor
 from seawall.operations.add_device import add_device
 from seawall.operations.bundle_device import BundleOptions, bundle_device
@@ -17,7 +18,7 @@ from seawall.testing.device_process import DeviceProcess, Runtime, agent_path
 from seawall.testing.measurements import read_series, series_for
 
 ADC_NAME = "adc.txt"
-HEAP = "48k"
+HEAP = "64k"
 """The agent fits into 32 KB; a port of 64 bits gets the slack that doubled objects take."""
 ATTACK_HEAP = "64k"
 """An attacker has more memory than the device that it plays."""
@@ -32,12 +33,16 @@ class Fleet:
         folder: Gets one bundle folder for each device.
         runtime: What runs the agent.
         interval_ms: How often they measure; one value of the example data each time.
+        group: Of the honest ones.
+        release: That they are born with; None: the bundle's own software.
     """
 
     installation: Installation
     folder: Path
     runtime: Runtime
     interval_ms: int = 1000
+    group: str = ""
+    release: str | None = None
     devices: dict[str, DeviceProcess] = field(default_factory=dict)
 
     def add(self, device_id: str, *, attack: str | None = None) -> DeviceProcess:
@@ -45,13 +50,14 @@ class Fleet:
 
         Args:
             device_id: Its name.
-            attack: ``tamper`` or ``replay``: it runs that program instead of the honest one.
+            attack: ``tamper`` or ``replay``: that program is its application.
         """
         new = NewDevice(
             device_id,
             board=Board.UNIX,
             sensors=(Sensor("tmp36", "0"),),
             interval_ms=self.interval_ms,
+            group="" if attack else self.group,
         )
         add_device(self.installation, new)
         bundle = self.folder / device_id
@@ -59,16 +65,20 @@ class Fleet:
             self.installation,
             device_id,
             bundle,
-            BundleOptions(keep_source=not self.runtime.is_micropython),
+            BundleOptions(
+                keep_source=not self.runtime.is_micropython,
+                release=None if attack else self.release,
+            ),
         )
         values = series_for(len(self.devices), read_series())
         (bundle / ADC_NAME).write_text("".join(f"{value}\n" for value in values))
-        script, heap = "main.py", HEAP
+        heap = HEAP
         if attack is not None:
             heap = ATTACK_HEAP
-            script = f"{attack}.py"
-            shutil.copy(agent_path() / "attacks" / script, bundle / script)
-        device = DeviceProcess(bundle, self.runtime, heap=heap, script=script)
+            shutil.copy(
+                agent_path() / "attacks" / f"{attack}.py", bundle / FIRST_SLOT / "application.py"
+            )
+        device = DeviceProcess(bundle, self.runtime, heap=heap)
         self.devices[device_id] = device
         return device
 

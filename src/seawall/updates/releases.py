@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
@@ -58,6 +59,31 @@ def find_release(path: Path, name: str) -> Release:
         reference="no-such-release",
         hint=f"there is {known}" if known else "nothing is published yet",
     )
+
+
+def read_release(path: Path, release: Release) -> tuple[bytes, dict[str, bytes]]:
+    """Return a published release's manifest, as it was signed, and its files by path.
+
+    Args:
+        path: The folder of updates of an installation.
+        release: One of them.
+
+    Raises:
+        StateError: the repository is damaged.
+    """
+    repository = Repository(path)
+    place = repository.manifest_path(release.target, release.sha256)
+    contents: dict[str, bytes] = {}
+    try:
+        manifest = place.read_bytes()
+        for each in release.files:
+            place = repository.file_path(each.sha256)
+            contents[each.path] = place.read_bytes()
+            if hashlib.sha256(contents[each.path]).hexdigest() != each.sha256:
+                raise damaged(place, "its contents are not what the manifest says")
+    except OSError as error:
+        raise damaged(place, error) from error
+    return manifest, contents
 
 
 def _release(repository: Repository, name: str, target: TargetFile) -> Release:

@@ -18,6 +18,7 @@ Examples:
   seawall demo
   seawall demo --devices 20
   seawall demo --broker mosquitto --duration-s 40 --json
+  seawall demo --update
 Everything is in a temporary folder that is removed at the end.
 """
 )
@@ -35,6 +36,11 @@ Everything is in a temporary folder that is removed at the end.
     "--duration-s", type=float, default=None, help="End after so many seconds; default: on Ctrl-C."
 )
 @click.option("--web-port", type=int, default=0, help="Port of the page; default: any free one.")
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Roll out a good release, then one that cannot connect; end when that halts.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print facts as JSON at the end.")
 @click.option(
     "--keep",
@@ -47,6 +53,7 @@ def command(
     broker: str,
     duration_s: float | None,
     web_port: int,
+    update: bool,
     as_json: bool,
     keep: Path | None,
 ) -> None:
@@ -54,7 +61,8 @@ def command(
 
     Every device is a real MicroPython process that plays measured temperatures,
     an hour a second. One more has its messages changed on the way, one more is
-    replayed: both are refused while you watch.
+    replayed: both are refused while you watch. With --update the fleet is taken
+    from version 1 to 2, and a version 3 that cannot connect rolls itself back.
     """
     if not 1 <= devices <= MAX_DEVICES:
         raise UsageError(f"--devices is {devices}", hint=f"1 to {MAX_DEVICES}")
@@ -71,6 +79,7 @@ def command(
         keep=keep,
         # Facts for a program end after a time; people watch until they have enough.
         is_quiet=as_json,
+        update=update,
     )
     facts = demonstrate(plan)
     if as_json:
