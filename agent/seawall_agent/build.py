@@ -1,9 +1,7 @@
 """Builds a slot: what is unchanged is copied from the live one, the rest downloaded.
 
-A slot in the making has no manifest.json: that is the last that it gets. What is being
-downloaded has its place at once, and state/part says what it will be. Nothing is renamed:
-a cut in a rename on FAT can leave two names for the same clusters, and whichever is
-deleted first frees those of the other.
+A slot in the making has no manifest.json: that is the last that it gets. A file in
+the making is ``~`` and the first digits of its SHA-256, which no manifest can name.
 """
 
 import json
@@ -11,67 +9,40 @@ import os
 from binascii import hexlify, unhexlify
 from hashlib import sha256
 
-from micropython import const
+from seawall_guard.slots import numbers
 
-from . import core
+from . import load
 
-_PART = "state/part"
-_PIECE = const(512)
-_MOST_FILES = const(256)
-_CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+_MANIFEST = "state/manifest"
 
 
-async def digest_of(path, sink=None):
-    """Return the SHA-256 of a file, None if there is none; ``sink`` gets its pieces."""
-    h = sha256()
-    try:
-        f = open(path, "rb")
-    except OSError:
-        return None
-    with f:
-        count = 0
-        while data := f.read(_PIECE):
-            h.update(data)
-            if sink:
-                sink(data)
-            count += 1
-            if not count & 7:
-                await core.sleep_ms(0)
-    return h.digest()
-
-
-def head_of(f):
-    """Return the members of a manifest without its files, and stand before the first of them."""
-    text = f.read(400)
-    at = text.index(b'"files":[') + 9
-    f.seek(at)
-    return json.loads(text[:at] + b"]}")
-
-
-def files_of(f):
-    """Yield (path, length, SHA-256) of each file, from where `head_of` stands."""
-    count = 0
-    while f.read(1) == b"[":
-        text = b"["
-        while not text.endswith(b"]"):
-            char = f.read(1)
-            if not char or len(text) > 250:
+def files_of():
+    """Yield the manifest's head, then (path, length, SHA-256) of each file."""
+    with open(_MANIFEST, "rb") as f:
+        text = f.read(300)
+        at = text.index(b'"files":[') + 9
+        yield json.loads(text[:at] + b"]}")
+        f.seek(at)
+        while f.read(1) == b"[":
+            text = b"["
+            while text[-1] != 93:
+                text += f.read(1) or f.missing  # no file ends here
+            path, length, digest = json.loads(text)
+            digest = unhexlify(digest)
+            if len(digest) != 32 or not 0 <= length < 1 << 30 or len(text) > 250:
                 raise ValueError("manifest")
-            text += char
-        path, length, digest = json.loads(text)
-        digest = unhexlify(digest)
-        count += 1
-        if len(digest) != 32 or type(length) is not int or length < 0 or count > _MOST_FILES:
-            raise ValueError("manifest")
-        yield path, length, digest
-        f.read(1)
+            yield path, length, digest
+            f.read(1)
 
 
 def is_good(path):
     """Return whether a path stays in its slot."""
     for name in path.split("/"):
-        if name in ("", ".", "..") or [c for c in name if c not in _CHARS]:
+        if name in ("", ".", ".."):
             return False
+        for c in name:
+            if not (c.isalpha() or c.isdigit() or c in "_.-"):
+                return False
     return len(path) <= 100 and path != "manifest.json"
 
 
@@ -108,84 +79,8 @@ def _make_folders(path):
         at = path.find("/", at + 1)
 
 
-async def build(session, manifest, live, slot):
-    """Make a slot of a manifest, whole and verified.
-
-    Args:
-        session: `update.Session`.
-        manifest: Path of it; its hash is right.
-        live: The slot that runs.
-        slot: The one to write.
-    """
-    _delete(slot + "/manifest.json")
-    wanted = set()
-    with open(manifest, "rb") as f:
-        head_of(f)
-        for path, _, _ in files_of(f):
-            if not is_good(path):
-                session.refuse("bad-path")
-            wanted.add(slot + "/" + path)
-    try:
-        _sweep(slot, wanted)
-    except OSError:
-        pass  # it is not there
-    del wanted
-    block, total, free = os.statvfs(".")[0], 0, 0
-    missing = []
-    need = 2
-    index = 0
-    with open(manifest, "rb") as f:
-        head_of(f)
-        for path, length, digest in files_of(f):
-            if await digest_of(slot + "/" + path) != digest:
-                need += length // block + 1
-                if await digest_of(live + "/" + path) != digest:
-                    missing.append(index)
-                    total += length
-                    if _is_part(slot + "/" + path, digest):
-                        need -= _size(slot + "/" + path) // block
-            index += 1
-    free = os.statvfs(".")[4]
-    if need > free:
-        raise session.stop("failed", "flash-full", True)
-    done = 0
-    index = 0
-    with open(manifest, "rb") as f:
-        head_of(f)
-        for path, length, digest in files_of(f):
-            to = slot + "/" + path
-            if index in missing:
-                _make_folders(to)
-                await _download(session, to, length, digest, done, total)
-                done += length
-            elif await digest_of(to) != digest:
-                _make_folders(to)
-                with open(to, "wb") as g:
-                    await digest_of(live + "/" + path, g.write)
-            index += 1
-    await _finish(session, manifest, slot)
-
-
-async def _finish(session, manifest, slot):
-    # The whole slot once more, as it is on flash; then the mark that it is complete.
-    with open(manifest, "rb") as f:
-        head_of(f)
-        for path, _, digest in files_of(f):
-            if await digest_of(slot + "/" + path) != digest:
-                session.refuse("wrong-hash")
-    with open(slot + "/manifest.json", "wb") as g:
-        digest = await digest_of(manifest, g.write)
-    if await digest_of(slot + "/manifest.json") != digest:
-        session.refuse("wrong-hash")
-
-
-def _is_part(path, digest):
-    # Whether a file is one that was being downloaded, and will have this digest.
-    try:
-        with open(_PART, "rb") as f:
-            return f.read() == digest + path.encode()
-    except OSError:
-        return False
+def _part(slot, digest):
+    return slot + "/~" + hexlify(digest[:10]).decode()
 
 
 def _size(path):
@@ -195,34 +90,105 @@ def _size(path):
         return 0
 
 
-async def _download(session, to, length, digest, done, total):
-    for fresh in (False, True):
-        if fresh or _size(to) > length or not _is_part(to, digest):
-            _delete(to)
-            with open(_PART, "wb") as f:
-                f.write(digest + to.encode())
+async def build(source, live):
+    """Make the other slot what the manifest says, whole and verified; return its name."""
+    digest_of = load("download").digest_of
+    found = files_of()
+    head = next(found)
+    if head["board"] != source.board:
+        raise Exception("refused", "wrong-board", False)
+    if head["format"] != 1 or numbers(head["version"]) != numbers(source.order["version"]):
+        raise Exception("refused", "wrong-version", False)
+    if head["kind"] == "image" and source.board == "esp32":
+        return await load("image").build(source, next(found))
+    if head["kind"] != "files":
+        raise Exception("refused", "wrong-kind", False)
+    slot = "b" if live == "a" else "a"
+    wanted = set()
+    for path, _, digest in found:
+        if not is_good(path):
+            raise Exception("refused", "bad-path", False)
+        wanted.add(slot + "/" + path)
+        wanted.add(_part(slot, digest))
+    _delete(slot + "/manifest.json")
+    try:
+        _sweep(slot, wanted)
+    except OSError:
+        pass  # it is not there
+    wanted = None
+    block = os.statvfs(".")[0]
+    need = 2
+    todo = []  # for each file: bytes to download, 0: there, None: to copy
+    found = files_of()
+    next(found)
+    for path, length, digest in found:
+        if await digest_of(slot + "/" + path) == digest:
+            todo.append(-1)
+            continue
+        need += length // block + 1
+        if await digest_of(live + "/" + path) == digest:
+            todo.append(-2)
+        else:
+            todo.append(length)
+            need -= _size(_part(slot, digest)) // block
+    if need > os.statvfs(".")[4]:
+        raise Exception("failed", "flash-full", True)
+    total = sum(n for n in todo if n > 0)
+    done = 0
+    found = files_of()
+    next(found)
+    for path, length, digest in found:
+        kind = todo.pop(0)
+        to = slot + "/" + path
+        if kind != -1:
+            _make_folders(to)
+        if kind == -2:
+            with open(to, "wb") as g:
+                await digest_of(live + "/" + path, g.write)
+        elif kind >= 0:
+            await _download(source, to, _part(slot, digest), length, digest, done, total)
+            done += length
+    # The whole slot once more, as it is on flash; then the mark that it is complete.
+    found = files_of()
+    next(found)
+    for path, _, digest in found:
+        if await digest_of(slot + "/" + path) != digest:
+            raise Exception("refused", "wrong-hash", False)
+    with open(slot + "/manifest.json", "wb") as g:
+        digest = await digest_of(_MANIFEST, g.write)
+    if await digest_of(slot + "/manifest.json") != digest:
+        raise Exception("refused", "wrong-hash", False)
+    return slot
+
+
+async def _download(source, to, part, length, digest, done, total):
+    # A part of it may be there, from before a cut; if it is damaged, once more from its start.
+    block = source.config.get("block", 4096)
+    for _ in range(2):
+        if _size(part) > length:
+            _delete(part)
         h = sha256()
-        await digest_of(to, h.update)
-        have = _size(to)
-        with open(to, "ab") as f:
-            state = [have, have]
-            block = session.config.get("block", 4096)
+        if have := _size(part):
+            await load("download").digest_of(part, h.update)
+        with open(part, "ab") as f:
 
             def sink(piece):
+                nonlocal have
                 f.write(piece)
                 h.update(piece)
-                state[0] += len(piece)
-                session.progress = True
-                if state[0] - state[1] >= block:
+                before = have // block
+                have += len(piece)
+                if have // block > before:
                     f.flush()
-                    state[1] = state[0]
-                    session.tell("downloading", 100 * (done + state[0]) // total)
+                    source.tell("downloading", 100 * (done + have) // total)
 
             if have < length:
-                name = "targets/files/" + hexlify(digest).decode()
-                if await session.source.get(name, have, length, sink) is None and not have:
-                    raise session.stop("failed", "missing", True)
+                path = "targets/files/" + hexlify(digest).decode()
+                if await source.get(path, have, length, sink) is None:
+                    raise Exception("failed", "missing", True)
         if h.digest() == digest:
-            session.tell("downloading", 100 * (done + length) // total if total else 100)
+            _delete(to)
+            os.rename(part, to)
             return
-    session.refuse("wrong-hash")
+        _delete(part)
+    raise Exception("refused", "wrong-hash", False)

@@ -69,8 +69,8 @@ def obey(agent, wire):
     name = order["cmd"]
     if name == "stored":
         return _settle(link, order["boot"], order["seq"])
-    if name == "update":
-        load("software").order(agent, order)
+    if name[0] == "u":
+        load("software").obey(agent, order)
     facts = facts[:]
     facts[3] = order["n"]
     facts[2] = order.get("ms", facts[2])
@@ -83,8 +83,6 @@ def obey(agent, wire):
     elif name == "interval":
         agent.interval_ms = facts[2]
         agent.due = link.sent  # just now
-    elif name == "update-abort":
-        load("software").abort(agent)
     elif name == "identify" and agent.board:
         agent.board.identify()
 

@@ -25,6 +25,7 @@ def start(trial=None):
         load("state").start(agent, config)
         load("sensing").start(agent, config)
         load("joining").start(agent, config)
+        agent.session = None
         if trial or config.get("updates"):
             load("software").start(agent, trial)
         if "application" in str(os.listdir(sys.path[0] or ".")):

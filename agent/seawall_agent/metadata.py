@@ -1,0 +1,50 @@
+"""What TUF vouches for: the manifest of a release."""
+
+import os
+import time
+from binascii import hexlify
+
+from seawall_guard.slots import numbers
+
+from . import load
+
+MANIFEST = "state/manifest"
+
+
+async def find(source):
+    """Refresh the metadata; return SHA-256 and length of the ordered manifest."""
+    agent = source.agent
+    now = agent.facts[4]  # what time it is at least
+    if agent.ahead_ms is not None:
+        now = max(now, (time.time_ns() // 1_000_000 + agent.ahead_ms) // 1000)
+    try:
+        os.mkdir("trust")
+    except OSError:
+        pass
+
+    async def fetch(name, limit, path):
+        return await source.save("metadata/" + name, limit, path)
+
+    tuf = load("tuf")
+    await tuf.refresh("trust/", fetch, now)
+    order = source.order
+    length, digest, custom = tuf.find("trust/", order["target"])
+    if custom.get("board") != source.board:
+        raise Exception("refused", "wrong-board", False)
+    if numbers(custom["version"]) != numbers(order["version"]):
+        raise Exception("refused", "wrong-version", False)
+    return digest, length
+
+
+async def get_manifest(source, found):
+    """Have the manifest on flash."""
+    digest, length = found
+    digest_of = load("download").digest_of
+    if await digest_of(MANIFEST) == digest:
+        return
+    folder, name = source.order["target"].split("/")
+    path = "targets/%s/%s.%s" % (folder, hexlify(digest).decode(), name)
+    if length > 32_768 or await source.save(path, length, MANIFEST) is None:
+        raise Exception("failed", "missing", True)
+    if await digest_of(MANIFEST) != digest:
+        raise Exception("refused", "wrong-hash", False)
