@@ -1,4 +1,5 @@
 """Passphrases of the update keys: from a descriptor or a prompt, never the command line."""
+
 from __future__ import annotations
 
 import os

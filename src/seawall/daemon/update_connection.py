@@ -194,13 +194,18 @@ async def _next_request(http: h11.Connection, reader: asyncio.StreamReader) -> h
         if event is h11.NEED_DATA:
             http.receive_data(await reader.read(CHUNK_BYTES))
         elif isinstance(event, h11.Request):
+            _check_no_body(event)
             request = event
         elif isinstance(event, h11.EndOfMessage):
             return request
-        elif isinstance(event, h11.Data):
-            raise h11.RemoteProtocolError("a body is not taken", error_status_hint=413)
         else:
             return None
+
+
+def _check_no_body(request: h11.Request) -> None:
+    for name, value in request.headers:
+        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
+            raise h11.RemoteProtocolError("a body is not taken", error_status_hint=413)
 
 
 async def _send_error(http: h11.Connection, writer: asyncio.StreamWriter, status: int) -> None:
