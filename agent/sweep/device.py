@@ -117,7 +117,7 @@ class Device:
             if trial and not trial.over and world.ahead_ms >= deadline:
                 # As watch.py does.
                 self.tale.mark("roll-back")
-                trial.fail()
+                trial.fail(trial.reason)
                 raise KeyboardInterrupt
             agent.outbox.end += 1
             if agent.link.up:
@@ -125,6 +125,8 @@ class Device:
                     self.tale.mark("confirm", acked=version)
                 agent.outbox.start = agent.outbox.end
             if trial and trial.over:
+                if self.facts["acked"] != version:
+                    raise Failure("version %d is confirmed, and nothing was stored" % version)
                 self.tale.mark("report", live=version)
                 trial = None
             if not trial and not agent.session and self.is_done(agent, package):
@@ -137,10 +139,8 @@ class Device:
         if facts["wanted"] in (facts["live"], facts["failed"]):
             self.settled = True
             return True
-        if facts["taken"]:  # it has forgotten what it was to do: the server orders again
-            self.tale.mark("order", n=facts["n"] + 1, taken=False, again=facts["again"] + 1, ran=0)
-            if facts["again"] > 2:
-                raise Failure("forgets its orders: %s" % facts)
+        if facts["taken"]:
+            raise Failure("has forgotten its order: %s" % facts)
         self.tale.mark("order")
         version = facts["wanted"]
         order = '{"cmd":"update","n":%d,"target":"unix/%d.json","version":"%d","trial_s":%d}'

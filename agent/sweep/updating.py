@@ -62,7 +62,7 @@ class Updating:
 
     def tell(self, tale):
         """Offer a version that is good, one that hangs, one that does not connect."""
-        tale.mark("idle", live=0, wanted=0, acked=0, failed=NOBODY, ran=0, n=0, taken=False, again=0)
+        tale.mark("idle", live=0, wanted=0, acked=0, failed=NOBODY, ran=0, n=0, taken=False)
         for number in (1, 2, 4):
             self.offer(tale, number)
 
@@ -89,7 +89,7 @@ class Updating:
             self.settle(tale)
             if facts["wanted"] != LAST and facts["live"] == before:
                 self.offer(tale, LAST)
-            if facts["live"] not in (LAST, facts["wanted"]):
+            if facts["live"] != facts["wanted"]:
                 raise Failure("cannot be updated any more: %s" % facts)
         except (OSError, ValueError, MemoryError) as error:
             sys.print_exception(error)
