@@ -26,6 +26,7 @@ class Agent:
         events: Bodies of events that wait for a connection.
         told: How many lost readings have been reported.
         again: Whether to start again.
+        tried: What the guard gave, if this boot began on trial.
         session: What is told of updates, or updates: a task, or None.
     """
 

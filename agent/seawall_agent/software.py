@@ -16,6 +16,7 @@ ORDER = "state/update"
 
 def start(agent, trial):
     """Report what runs; go on with what a boot has interrupted."""
+    agent.tried = trial
     slots = trial.slots if trial else Slots(Files("state/"))
     running(agent, slots)
     if trial or slots.outcome != "-" or read():

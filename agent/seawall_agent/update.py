@@ -24,7 +24,8 @@ async def run(agent, slots, order):
         try:
             await _carry_out(source, slots)
             return
-        except MemoryError:
+        except MemoryError as error:
+            log("update:", error)
             ended = "failed", "memory", True
         except OSError as error:
             log("update:", error)
