@@ -77,10 +77,34 @@ Makes 3 root keys, of which 2 must sign, and a targets key, encrypted, for
 keeping offline; and a snapshot and a timestamp key for the server.
 """
 )
-@click.option("--root-keys", default=3, show_default=True, type=click.IntRange(1, 8))
-@click.option("--root-threshold", default=2, show_default=True, type=click.IntRange(1, 8))
-@click.option("--targets-keys", default=1, show_default=True, type=click.IntRange(1, 8))
-@click.option("--targets-threshold", default=1, show_default=True, type=click.IntRange(1, 8))
+@click.option(
+    "--root-keys",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 8),
+    help="How many root keys are made.",
+)
+@click.option(
+    "--root-threshold",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 8),
+    help="How many root keys must sign.",
+)
+@click.option(
+    "--targets-keys",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 8),
+    help="How many targets keys are made.",
+)
+@click.option(
+    "--targets-threshold",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 8),
+    help="How many targets keys must sign.",
+)
 @_out_option
 @passphrase_fd_option
 @state_option

@@ -41,9 +41,7 @@ class Places:
         per_network: At most so many of one sender.
     """
 
-    def __init__(
-        self, total: int = MAX_CONNECTIONS, per_network: int = MAX_CONNECTIONS_PER_NETWORK
-    ) -> None:
+    def __init__(self, total: int, per_network: int) -> None:
         self._total = total
         self._per_network = per_network
         self._of_network: Counter[str] = Counter()
@@ -124,7 +122,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.is_ready = asyncio.Event()
-        self._places = Places()
+        self._places = Places(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_NETWORK)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
