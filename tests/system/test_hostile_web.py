@@ -188,8 +188,8 @@ async def test_old_tls_is_refused(port: int, version: ssl.TLSVersion) -> None:
 
 
 def test_places_are_given_back_and_warnings_are_few(caplog: pytest.LogCaptureFixture) -> None:
-    places = Places()
     most = http_server.MAX_CONNECTIONS_PER_NETWORK
+    places = Places(http_server.MAX_CONNECTIONS, most)
     assert all(places.take("192.0.2.1", 0) for _ in range(most))
     assert not any(places.take("192.0.2.1", 0) for _ in range(5))
     assert len(caplog.records) == 1
