@@ -2,7 +2,8 @@
 
 The form is the one that TUF signs (OLPC canonical JSON, as securesystemslib writes it): members
 sorted, no blanks, only quote and backslash escaped, whole numbers alone. No more of a document is
-in memory than a block and what is asked for. Whatever is no strict JSON of this kind raises
+in memory than a block and what is asked for. What is to be hashed must have its members in order,
+as python-tuf writes them: to sort takes memory. Whatever is no strict JSON of this kind raises
 ValueError.
 """
 
@@ -14,12 +15,6 @@ _BLOCK = const(256)
 _DEPTH = const(10)  # MicroPython's stack on a board bears no more with certainty
 LONGEST = 4096  # of a string that is kept, in bytes
 _WORDS = {b"true": True, b"false": False, b"null": None}
-_ESCAPES = b'"\\/bfnrt'
-_ESCAPED = b'"\\/\b\f\n\r\t'
-
-
-class Unsorted(Exception):
-    """Members are not in order."""
 
 
 class Document:
@@ -27,29 +22,25 @@ class Document:
 
     Attributes:
         f: The file, open for reading bytes.
-        block, base, at: What was read last, where it is in the file, and where we are in it.
+        block, at: What was read last, and where we are in it.
         out: Takes the canonical form, or None.
-        sorting: Whether members may come in any order: each object is then read twice.
         depth: How many containers we are in.
     """
 
     def __init__(self, f):
         self.f = f
-        self.out = None
-        self.sorting = False
-        self.seek(0)
+        self.seek()
 
-    def seek(self, place):
-        """Go on at a place in the file."""
-        self.f.seek(place)
-        self.base = place
-        self.at = self.depth = 0
+    def seek(self):
+        """Go to the start."""
+        self.f.seek(0)
         self.block = b""
+        self.at = self.depth = 0
+        self.out = None
 
     def byte(self):
         """Return the next byte without taking it; at the end 0."""
         if self.at >= len(self.block):
-            self.base += len(self.block)
             self.at = 0
             self.block = self.f.read(_BLOCK)
             if not self.block:
@@ -68,7 +59,7 @@ class Document:
             raise ValueError
         self.at += 1
 
-    def string(self, keep, out=None):
+    def string(self, keep):
         """Take a string; return its bytes if they are to be kept."""
         self.take(34)
         kept = bytearray()
@@ -89,8 +80,8 @@ class Document:
                 self.at = end
                 if not piece:
                     raise ValueError  # no end
-            if out:
-                out.update(b"\\" + piece if piece in (b'"', b"\\") else piece)
+            if self.out:
+                self.out.update(b"\\" + piece if piece in (b'"', b"\\") else piece)
             if keep:
                 if len(kept) > LONGEST:
                     raise ValueError
@@ -101,7 +92,7 @@ class Document:
         c = self.byte()
         if c != 117:
             self.at += 1
-            return _ESCAPED[_ESCAPES.index(bytes((c,))) :][:1]
+            return b'"\\/\b\f\n\r\t'[b'"\\/bfnrt'.index(bytes((c,))) :][:1]
         c = self.unicode()
         if c >> 10 == 0x36 and self.byte() == 92:
             # The first half of a surrogate pair; the second one must follow.
@@ -129,14 +120,36 @@ class Document:
         if c == 34:
             if out:
                 out.update(b'"')
-            kept = self.string(keep, out)
+            kept = self.string(keep).decode()
             if out:
                 out.update(b'"')
-            return kept.decode()
-        if c == 123:
-            return self.members(keep)
-        if c == 91:
-            return self.elements(keep)
+            return kept
+        if c in b"[{":
+            kept = {} if c == 123 else []
+            if out:
+                out.update(bytes((c,)))
+            comma = last = b""
+            for name in self.walk(c):
+                if out:
+                    if c == 123:
+                        if comma and name <= last:
+                            raise ValueError
+                        last = name
+                        comma += b'"%s":' % name.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+                    out.update(comma)
+                    comma = b","
+                self.out = out
+                item = self.value(keep)
+                self.out = None
+                if keep:
+                    if c == 123:
+                        kept[name.decode()] = item
+                    else:
+                        kept.append(item)
+            self.out = out
+            if out:
+                out.update(bytes((c + 2,)))
+            return kept
         text = b""
         while (c := self.byte()) and c in b"-0123456789truefalsn" and len(text) < 20:
             text += bytes((c,))
@@ -150,72 +163,19 @@ class Document:
             raise ValueError
         return number
 
-    def elements(self, keep):
-        """Take an array."""
-        out = self.out
-        kept = []
-        comma = b"["
-        for _ in self.walk(91):
-            if out:
-                out.update(comma)
-                comma = b","
-            value = self.value(keep)
-            if keep:
-                kept.append(value)
-        if out:
-            out.update(b"[]" if comma == b"[" else b"]")
-        return kept
-
-    def members(self, keep):
-        """Take an object."""
-        out = self.out
-        kept = {}
-        comma = b"{"
-        last = None
-        for name in self.ordered() if out and self.sorting else self.walk(123):
-            if out:
-                if last is not None and name <= last:
-                    raise ValueError if self.sorting or name == last else Unsorted
-                last = name
-                out.update(b'%s"%s":' % (comma, name.replace(b"\\", b"\\\\").replace(b'"', b'\\"')))
-                comma = b","
-            value = self.value(keep)
-            if keep:
-                kept[name.decode()] = value
-        if out:
-            out.update(b"{}" if comma == b"{" else b"}")
-        return kept
-
-    def ordered(self):
-        """Go through the members of an object by name, standing before each one's value."""
-        out, self.out = self.out, None
-        places = []
-        for name in self.walk(123):
-            places.append((name, self.base + self.at))
-            self.value()
-        end = self.base + self.at
-        places.sort()
-        self.out = out
-        depth = self.depth
-        for name, place in places:
-            self.seek(place)
-            self.depth = depth + 1
-            yield name
-        self.seek(end)
-        self.depth = depth
-
     def walk(self, bracket):
         """Go through an array (91) or an object (123), standing before each value.
 
         Yields the name of a member, or None; the value must be taken before going on.
         """
         self.take(bracket)
+        self.out = None  # names are not for it as they are
         self.depth += 1
         if self.depth > _DEPTH:
             raise ValueError
+        name = None
         if self.mark() != bracket + 2:
             while True:
-                name = None
                 if bracket == 123:
                     name = self.string(True)
                     self.take(58)
@@ -228,7 +188,7 @@ class Document:
 
     def go(self, *path):
         """Stand before the value at a path of names (str), or raise KeyError."""
-        self.seek(0)
+        self.seek()
         for name in path:
             for found in self.walk(123):
                 if found == name.encode():
@@ -242,23 +202,14 @@ class Document:
         self.go(*path)
         return self.value(True)
 
-    def check_whole(self):
-        """Make sure that the file is one document."""
-        self.seek(0)
+    def digest(self, *path):
+        """Return the SHA-256 of the canonical form of the value at a path; the file must end well."""
+        self.seek()
         self.value()
         self.mark()
         if self.block:
             raise ValueError
-
-    def digest(self, *path):
-        """Return the SHA-256 of the canonical form of the value at a path."""
-        for self.sorting in (False, True):
-            self.go(*path)
-            self.out = sha256()
-            try:
-                self.value()
-                return self.out.digest()
-            except Unsorted:
-                pass
-            finally:
-                self.out = None
+        self.go(*path)
+        self.out = out = sha256()
+        self.value()
+        return out.digest()

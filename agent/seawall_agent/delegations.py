@@ -1,24 +1,20 @@
 """Finds a target among delegated roles, in the order of trust (TUF specification, 5.6.7)."""
 
-from binascii import hexlify
-from hashlib import sha256
-
 from micropython import const
 
 from . import load
 
 _MOST = const(16)  # roles that are looked into
 
-# What a file name and a URL bear as it is.
-_PLAIN = "-._~0123456789"
+# What a file name and a URL bear as it is, apart from letters.
+_PLAIN = b"-._~0123456789"
 
 
 def quote(name):
     """Return a role's name as files are named by it, here and in the repository."""
     quoted = ""
     for c in name.encode():
-        plain = 97 <= c | 32 <= 122 or chr(c) in _PLAIN
-        quoted += chr(c) if plain else "%%%02X" % c
+        quoted += chr(c) if 97 <= c | 32 <= 122 or c in _PLAIN else "%%%02X" % c
     return quoted
 
 
@@ -45,19 +41,10 @@ def is_match(pattern, path):
     return not pattern[i:].strip("*")
 
 
-def is_for(role, target):
-    """Return whether a delegation covers a target path."""
-    paths = role.get("paths")
-    if paths is not None:
-        return any(is_match(pattern, target) for pattern in paths)
-    digest = hexlify(sha256(target.encode()).digest()).decode()
-    return any(digest.startswith(prefix) for prefix in role.get("path_hash_prefixes", ()))
-
-
-def delegations_of(client, name, target):
-    """Return the delegations of a role that cover a target, the most trusted one last."""
+def delegations_of(path, target):
+    """Return the delegations of a document that cover a target by its path, the first one last."""
     found = []
-    with open(client.path(name), "rb") as f:
+    with open(path, "rb") as f:
         doc = load("canonical").Document(f)
         try:
             doc.go("signed", "delegations", "roles")
@@ -65,11 +52,12 @@ def delegations_of(client, name, target):
             return found
         for _ in doc.walk(91):
             role = doc.value(True)
-            if is_for(role, target):
-                del role["paths" if "paths" in role else "path_hash_prefixes"]
-                found.insert(0, role)
-                if role.get("terminating") or len(found) == _MOST:
+            for pattern in role.pop("paths", ()):
+                if is_match(pattern, target):
+                    found.insert(0, role)
                     break
+            if role in found and role.get("terminating") or len(found) > _MOST:
+                break
     return found
 
 
@@ -81,7 +69,8 @@ async def search(client, target, refused):
         target: Path of the target.
         refused: The exception to raise.
     """
-    waiting = [("targets", None, None)]
+    client.known = False  # a role's document is verified for each delegation to it
+    waiting = client.state() == client.seen and [("targets", None, None)]
     # Without regard to case, as file systems may be: none may take another one's file.
     visited = {"root", "timestamp", "snapshot"}
     while waiting and len(visited) < _MOST:
@@ -92,11 +81,10 @@ async def search(client, target, refused):
         name = quote(role)
         if spec:
             await client.update(name, "snapshot", holder, spec, role)
-        found = client.look_up(name, target)
-        if found:
+        if found := client.look_up(name, target):
             return found
         try:
-            for spec in delegations_of(client, name, target):
+            for spec in delegations_of(client.path(name), target):
                 if spec.get("terminating"):
                     waiting.clear()
                 waiting.append((spec["name"], name, spec))

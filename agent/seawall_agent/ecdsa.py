@@ -4,10 +4,10 @@ Verification touches no secret, so its time may depend on what it is given. Numb
 modulo the field where they are stored, and may be negative in between.
 """
 
-_P = (1 << 256) - (1 << 224) + (1 << 192) + (1 << 96) - 1
-
-# Four numbers of 32 bytes: the order of the group, the curve's b, and its base point.
+# Five numbers of 32 bytes: the field's p, the order of the group, the curve's b, its base point.
 _CURVE = (
+    b"\xff\xff\xff\xff\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00"
+    b"\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\xff\xff\xff\xff\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"
     b"\xbc\xe6\xfa\xad\xa7\x17\x9e\x84\xf3\xb9\xca\xc2\xfc\x63\x25\x51"
     b"\x5a\xc6\x35\xd8\xaa\x3a\x93\xe7\xb3\xeb\xbd\x55\x76\x98\x86\xbc"
@@ -24,6 +24,9 @@ _SPKI = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x
 
 def _number(data, at):
     return int.from_bytes(data[at : at + 32], "big")
+
+
+_P = _number(_CURVE, 0)
 
 
 def _double(x, y, z):
@@ -79,12 +82,12 @@ def verify_point(point, digest, signature):
         digest: SHA-256 of the message.
         signature: DER, which must be strict.
     """
-    order = _number(_CURVE, 0)
+    order = _number(_CURVE, 32)
     x = _number(point, 1)
     y = _number(point, 33)
     if len(point) != 65 or point[0] != 4 or x >= _P or y >= _P:
         return False
-    if (x * x * x - 3 * x + _number(_CURVE, 32) - y * y) % _P:
+    if (x * x * x - 3 * x + _number(_CURVE, 64) - y * y) % _P:
         return False  # it is not on the curve
     try:
         r, s = _integers(signature)
@@ -96,7 +99,7 @@ def verify_point(point, digest, signature):
     a = _number(digest, 0) * s % order
     b = r * s % order
     # Both multiples in one run (Shamir): add base point, key, or the sum of both.
-    base = _number(_CURVE, 64), _number(_CURVE, 96)
+    base = _number(_CURVE, 96), _number(_CURVE, 128)
     both = None
     X, Y, Z = _add(x, y, 1, base)
     if Z:

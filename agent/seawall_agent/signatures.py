@@ -8,12 +8,8 @@ from . import load
 
 _MOST = const(32)  # signatures in a document
 
-# What verifies a key type and scheme. A key of another kind has no say.
-_SCHEMES = {
-    "ecdsa ecdsa-sha2-nistp256": "ecdsa",
-    "ecdsa-sha2-nistp256 ecdsa-sha2-nistp256": "ecdsa",  # its name before TUF 1.0.33
-    "rsa rsassa-pss-sha256": "rsa_pss",
-}
+# What verifies a scheme. A key of another kind has no say.
+_SCHEMES = {"ecdsa-sha2-nistp256": "ecdsa", "rsassa-pss-sha256": "rsa_pss"}
 
 
 def read(path, role, kind, holder, spec):
@@ -38,7 +34,6 @@ def read(path, role, kind, holder, spec):
     with open(path, "rb") as f, open(holder, "rb") as g:
         doc = Document(f)
         g = Document(g)
-        doc.check_whole()
         digest = doc.digest("signed")
         version = doc.get("signed", "version")
         keys = ("signed", "delegations", "keys") if spec else ("signed", "keys")
@@ -47,9 +42,8 @@ def read(path, role, kind, holder, spec):
         if (
             doc.get("signed", "_type") != kind
             or doc.get("signed", "spec_version")[:2] != "1."
-            or type(version) is not int
+            or not type(version) is type(threshold) is int
             or version < 1
-            or type(threshold) is not int
             or threshold < 1
         ):
             raise ValueError
@@ -65,9 +59,9 @@ def read(path, role, kind, holder, spec):
             if keyid in spec["keyids"]:
                 try:
                     key = g.get(*keys, keyid)
-                    begin, kind, body, _, _ = key["keyval"]["public"].split("-----")
-                    scheme = _SCHEMES[key["keytype"] + " " + key["scheme"]]
-                    if not begin and kind == "BEGIN PUBLIC KEY":
+                    _, kind, body, _, _ = key["keyval"]["public"].split("-----")
+                    if kind == "BEGIN PUBLIC KEY":
+                        scheme = _SCHEMES[key["scheme"]]
                         claims.append((scheme, a2b_base64(body), unhexlify(signature["sig"])))
                 except (ValueError, KeyError, TypeError):
                     pass  # it does not count

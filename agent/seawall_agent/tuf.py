@@ -1,16 +1,16 @@
 """The client of The Update Framework: keeps trusted metadata on flash (specification, section 5).
 
 In the trust folder are ``root.json``, ``timestamp.json``, ``snapshot.json``, ``targets.json`` and
-delegated roles, each as it was received, and ``seen``: SHA-256 of the first four as they were when
-they were verified. A file that it does not know (damaged, or from before the root changed) is
-verified again before it counts; an unchanged poll verifies no signature. What is new is written
-to ``new``, becomes ``ROLE.ok`` once it is verified, and ``ROLE.json`` then: a rename on FAT first
-deletes what is there.
+delegated roles, each as it was received, and ``seen``: a hash over the first four as they were when
+a refresh had verified them all. While it fits, no signature is verified again; if it does not (a
+file is damaged, or a refresh was cut short), each file must pass once more before it counts. What
+is new is written to ``new``, becomes ``ROLE.ok`` once it is verified, and ``ROLE.json`` then: a
+rename on FAT first deletes what is there.
 """
 
 import os
 import time
-from binascii import hexlify, unhexlify
+from binascii import unhexlify
 from hashlib import sha256
 
 from micropython import const
@@ -18,7 +18,7 @@ from micropython import const
 from . import core, load
 
 _ROLES = ("root", "timestamp", "snapshot", "targets")
-_MOST_BYTES = const(65536)  # of a document whose length nobody has signed
+_MOST_BYTES = const(65536)  # of a document
 _ROTATIONS = const(32)  # of the root in one refresh; the next one goes on from there
 
 
@@ -46,15 +46,15 @@ async def refresh(folder, fetch, now_s, born="root.json"):
         OSError: of the network or of flash.
     """
     client = Client(folder, fetch, now_s)
-    before = bytes(client.seen)
     await client.start(born)
-    while await client.update_root():
-        pass
-    client.check_expiry(client.path("root"))
+    for _ in range(_ROTATIONS):
+        if not await client.update_root():
+            break
+    client.check_expiry("root")
     await client.update_timestamp()
     await client.update("snapshot", "timestamp")
     await client.update("targets", "snapshot")
-    return client.seen != before
+    return client.note()
 
 
 def find(folder, target):
@@ -66,8 +66,7 @@ def find(folder, target):
         Refused: ``unknown-target``, ``malformed``.
     """
     client = Client(folder, None, 0)
-    found = client.seen[96:] == client.hash_of(client.path("targets"))
-    found = found and client.look_up("targets", target)
+    found = client.state() == client.seen and client.look_up("targets", target)
     if not found:
         raise Refused("unknown-target")
     return found
@@ -87,8 +86,8 @@ class Client:
     Attributes:
         folder, fetch: As `refresh` gets them.
         now: UTC as metadata writes it.
-        seen: SHA-256 of root, timestamp, snapshot and targets as verified together.
-        rotations: How many more roots this run may take.
+        seen: What `state` was when everything had been verified.
+        known: Whether that still holds.
     """
 
     def __init__(self, folder, fetch, now_s):
@@ -97,45 +96,56 @@ class Client:
         if time.gmtime(0)[0] == 2000:
             now_s -= 946_684_800
         self.now = "%04d-%02d-%02dT%02d:%02d:%02dZ" % time.gmtime(now_s)[:6]
-        self.rotations = _ROTATIONS
-        self.seen = bytearray(128)
         try:
             with open(folder + "seen", "rb") as f:
-                f.readinto(self.seen)
+                self.seen = f.read(33)
         except OSError:
-            pass
+            self.seen = None
 
     def path(self, role):
-        """Return where a role's trusted document is."""
-        return self.folder + role + ".json"
+        """Return where a role's trusted document is, or the one that is ``new``."""
+        return self.folder + (role if role == "new" else role + ".json")
 
-    def hash_of(self, path):
-        """Return the SHA-256 of a file, or None if there is none."""
+    def hash_of(self, role):
+        """Return the SHA-256 of a document, or None if there is none."""
         try:
-            with open(path, "rb") as f:
+            with open(self.path(role), "rb") as f:
                 h = sha256()
-                while data := f.read(512):
+                while data := f.read(256):
                     h.update(data)
                 return h.digest()
         except OSError:
             return None
 
-    async def judge(self, path, role, holder, spec):
+    def state(self):
+        """Return a hash over the four documents."""
+        h = sha256()
+        for role in _ROLES:
+            h.update(self.hash_of(role) or b"")
+        return h.digest()
+
+    def note(self):
+        """Note that everything is verified; return whether that is news."""
+        state = self.state()
+        if state == self.seen:
+            return False
+        with open(self.folder + "seen", "wb") as f:
+            f.write(state)
+        return True
+
+    async def judge(self, name, role, holder="root", spec=None):
         """Verify a document's signatures and form; return its version, or raise Refused.
 
         Args:
-            path: Of the document.
+            name: The document's: that of its role, or ``new``.
             role: What it has to be.
-            holder: Role that delegates to it; None: it itself does.
+            holder: Name of the document that delegates to it.
             spec: Delegation in that; None: what a root says of the role.
         """
+        kind = role if role in _ROLES else "targets"
         try:
             version, digest, threshold, claims = load("signatures").read(
-                path,
-                role,
-                role if role in _ROLES else "targets",
-                self.path(holder) if holder else path,
-                spec,
+                self.path(name), role, kind, self.path(holder), spec
             )
         except (ValueError, KeyError, TypeError, IndexError, RuntimeError):
             raise Refused("malformed")
@@ -152,159 +162,121 @@ class Client:
             raise Refused("bad-signature")
         return version
 
-    def get(self, path, *names):
-        """Return a value of a verified document, or None."""
+    def get(self, role, *names):
+        """Return a value of what is signed in a verified document, or None."""
         try:
-            with open(path, "rb") as f:
-                return load("canonical").Document(f).get(*names)
+            with open(self.path(role), "rb") as f:
+                return load("canonical").Document(f).get("signed", *names)
         except KeyError:
             return None
         except (ValueError, TypeError, RuntimeError):
             raise Refused("malformed")
 
-    def check_expiry(self, path):
+    def check_expiry(self, role):
         """Raise Refused if a verified document has expired."""
-        expires = self.get(path, "signed", "expires")
+        expires = self.get(role, "expires")
         # Written like ours, they sort like the times that they mean.
         if type(expires) is not str or len(expires) != 20 or expires[10] + expires[19] != "TZ":
             raise Refused("malformed")
         if expires <= self.now:
             raise Refused("expired")
 
-    async def download(self, name, limit=_MOST_BYTES, is_needed=True):
-        """Fetch a file to ``new``; return its path, or None if there is none to be had."""
-        path = self.folder + "new"
-        size = await self.fetch(name, limit, path)
-        if size is None:
-            if is_needed:
-                raise Refused("missing")
-            return None
-        if size > limit:
+    async def download(self, name, limit=_MOST_BYTES):
+        """Fetch a file to ``new``; return whether there is one."""
+        size = await self.fetch(name, limit, self.path("new"))
+        if size is not None and size > limit:
             raise Refused("endless-data")
-        return path
+        return size is not None
 
     def keep(self, role):
         """Make ``new``, which is verified, the trusted document of a role."""
         ok = self.folder + role + ".ok"
-        os.rename(self.folder + "new", ok)
-        self.finish(role)
-        if role in _ROLES:
-            self.note(role)
-
-    def finish(self, role):
-        """Do the last two steps of `keep`, of which a power cut may have left any to do."""
-        ok = self.folder + role + ".ok"
-        try:
-            os.stat(ok)
-        except OSError:
-            return
-        self.forget(role)
+        os.rename(self.path("new"), ok)
         os.rename(ok, self.path(role))
-
-    def forget(self, role):
-        """Delete a role's document."""
-        try:
-            os.unlink(self.path(role))
-        except OSError:
-            pass
-
-    def note(self, role):
-        """Note that a role's document is verified."""
-        if role == "root":
-            self.seen = bytearray(128)
-        i = _ROLES.index(role) * 32
-        self.seen[i : i + 32] = self.hash_of(self.path(role))
-        with open(self.folder + "seen", "wb") as f:
-            f.write(self.seen)
 
     async def is_trusted(self, role, holder="root", spec=None):
         """Return whether there is a document of a role that counts; see `judge`."""
-        path = self.path(role)
-        found = self.hash_of(path)
-        if found and role in _ROLES:
-            i = _ROLES.index(role) * 32
-            if self.seen[i : i + 32] == found:
-                return True
-        if found:
-            try:
-                await self.judge(path, role, holder, spec)
-                if role in _ROLES:
-                    self.note(role)
-                return True
-            except Refused:
-                pass
-        return False
+        try:
+            if not self.known:
+                await self.judge(role, role, holder, spec)
+            return True
+        except (Refused, OSError):
+            return False
 
     async def start(self, born):
         """Load the trusted root (5.2)."""
         for role in _ROLES:
-            self.finish(role)
+            try:
+                # What a power cut kept `keep` from.
+                os.rename(self.folder + role + ".ok", self.path(role))
+            except OSError:
+                pass
+        self.known = self.state() == self.seen
         if not await self.is_trusted("root"):
             try:
-                with open(born, "rb") as f, open(self.folder + "new", "wb") as g:
-                    while data := f.read(512):
+                with open(born, "rb") as f, open(self.path("new"), "wb") as g:
+                    while data := f.read(256):
                         g.write(data)
             except OSError:
                 raise Refused("missing")
-            await self.judge(self.folder + "new", "root", None, None)
+            await self.judge("new", "root", "new")
             self.keep("root")
 
     async def update_root(self):
         """Take the next root, if there is one (5.3); return whether there was."""
-        root = self.path("root")
-        version = self.get(root, "signed", "version") + 1
-        new = None
-        if self.rotations:
-            new = await self.download("%d.root.json" % version, _MOST_BYTES, False)
-        if not new:
+        version = self.get("root", "version") + 1
+        if not await self.download("%d.root.json" % version):
             return False
-        self.rotations -= 1
-        await self.judge(new, "root", "root", None)
-        found = await self.judge(new, "root", None, None)
+        await self.judge("new", "root")
+        found = await self.judge("new", "root", "new")
         if found != version:
             raise Refused("rollback" if found < version else "wrong-version")
         for role in ("timestamp", "snapshot"):
-            where = ("signed", "roles", role, "keyids")
-            if set(self.get(root, *where)) != set(self.get(new, *where)):
+            if self.get("root", "roles", role) != self.get("new", "roles", role):
                 # 5.3.11: stolen keys may have raised version numbers beyond all reason.
-                self.forget("timestamp")
-                self.forget("snapshot")
+                for role in ("timestamp", "snapshot"):
+                    try:
+                        os.unlink(self.path(role))
+                    except OSError:
+                        pass
         self.keep("root")
+        self.known = False
         return True
 
-    def meta(self, path, name):
+    def meta(self, role, name):
         """Return (version, length limit, SHA-256 or None) that a document says of another."""
-        found = self.get(path, "signed", "meta", name)
+        found = self.get(role, "meta", name)
         if found is None:
             raise Refused("missing")
         try:
             version = found["version"]
             limit = found.get("length", _MOST_BYTES)
-            hashes = found.get("hashes")
-            digest = None if hashes is None else hashes["sha256"]
-            if type(version) is not int or version < 1 or type(limit) is not int:
-                raise ValueError
-            return version, limit, digest
+            digest = found.get("hashes")
+            if digest is not None:
+                digest = unhexlify(digest["sha256"])
+            if type(version) is type(limit) is int and version > 0:
+                return version, min(limit, _MOST_BYTES), digest
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise Refused("malformed")
+            pass
+        raise Refused("malformed")
 
     async def update_timestamp(self):
         """Take the newest timestamp (5.4)."""
         known = await self.is_trusted("timestamp")
-        old = self.path("timestamp")
-        new = await self.download("timestamp.json")
-        if not known or self.hash_of(new) != self.hash_of(old):
-            version = await self.judge(new, "timestamp", "root", None)
-            trusted = self.get(old, "signed", "version") if known else 0
-            if version < trusted:
-                raise Refused("rollback")
+        if not await self.download("timestamp.json"):
+            raise Refused("missing")
+        if not known or self.hash_of("new") != self.hash_of("timestamp"):
+            version = await self.judge("new", "timestamp")
+            trusted = self.get("timestamp", "version") if known else 0
             if version > trusted:
-                snapshot = self.meta(new, "snapshot.json")
-                if known and snapshot[0] < self.meta(old, "snapshot.json")[0]:
+                snapshot = self.meta("new", "snapshot.json")[0]
+                if known and snapshot < self.meta("timestamp", "snapshot.json")[0]:
                     raise Refused("rollback")
-                self.check_expiry(new)
+                self.check_expiry("new")
                 self.keep("timestamp")
-        self.check_expiry(old)
+            elif version < trusted:
+                raise Refused("rollback")
+        self.check_expiry("timestamp")
 
     async def update(self, role, lister, holder="root", spec=None, listed=None):
         """Take the document of a role that another one lists (5.5, 5.6).
@@ -315,31 +287,33 @@ class Client:
             holder, spec: Role that delegates to it, and how; see `judge`.
             listed: Its name as others write it, if that is another one.
         """
-        version, limit, digest = self.meta(self.path(lister), (listed or role) + ".json")
+        version, limit, digest = self.meta(lister, (listed or role) + ".json")
         known = await self.is_trusted(role, holder, spec)
-        old = self.path(role)
-        if known and self.get(old, "signed", "version") == version:
-            if digest in (None, hexlify(self.hash_of(old)).decode()):
-                return self.check_expiry(old)
+        if known and self.get(role, "version") == version and digest in (None, self.hash_of(role)):
+            return self.check_expiry(role)
         name = role + ".json"
-        if self.get(self.path("root"), "signed", "consistent_snapshot"):
+        if self.get("root", "consistent_snapshot"):
             name = "%d.%s" % (version, name)
-        new = await self.download(name, min(limit, _MOST_BYTES))
-        if digest not in (None, hexlify(self.hash_of(new)).decode()):
-            raise Refused("mix-and-match")
-        if await self.judge(new, role, holder, spec) != version:
+        if not await self.download(name, limit):
+            raise Refused("missing")
+        if (
+            digest not in (None, self.hash_of("new"))
+            or await self.judge("new", role, holder, spec) != version
+        ):
             raise Refused("mix-and-match")
         if known and role == "snapshot":
-            for name, before in self.get(old, "signed", "meta").items():
-                now = self.get(new, "signed", "meta", name)
-                if not now or now["version"] < before["version"]:
+            for name in self.get(role, "meta"):
+                if (
+                    not self.get("new", "meta", name)
+                    or self.meta("new", name)[0] < self.meta(role, name)[0]
+                ):
                     raise Refused("rollback")
-        self.check_expiry(new)
+        self.check_expiry("new")
         self.keep(role)
 
     def look_up(self, role, target):
         """Return (length, SHA-256, custom) of a target in a role's trusted document, or None."""
-        found = self.get(self.path(role), "signed", "targets", target)
+        found = self.get(role, "targets", target)
         if found is None:
             return None
         try:

@@ -20,7 +20,10 @@ def is_valid(line):
     """Tell whether a line holds a signature that is right."""
     try:
         document = canonical.Document(io.BytesIO(line))
-        document.check_whole()
+        document.value()
+        document.mark()
+        if document.block:
+            return False  # something comes after it
         values = []
         for name in ("key", "msg", "sig"):
             value = document.get(name)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from securesystemslib.formats import encode_canonical
 from tuf_rig import build_site
@@ -145,13 +145,11 @@ def test_every_special_case_of_the_group_law_is_computed_right(ask: Ask) -> None
                 r = point[0] % N
                 s = pow(nonce, -1, N) * (digest + r * secret) % N
                 # Right, of the wrong sign (valid as well), and not right.
-                for sign in (s, N - s, (s + 1) % N):
-                    if not sign:
-                        continue
-                    orders.append(
-                        ecdsa(uncompressed(public), digest, encode_dss_signature(r, sign))
-                    )
-                    expected.append(str(int(is_valid(public, digest, r, sign))))
+                for sign, verdict in ((s, "1"), (N - s, "1"), ((s + 1) % N, "0")):
+                    if sign % N:
+                        order = ecdsa(uncompressed(public), digest, encode_dss_signature(r, sign))
+                        orders.append(order)
+                        expected.append(verdict)
     assert expected.count("1") > 500
     assert expected.count("0") > 100
     assert ask(orders) == expected
@@ -391,12 +389,12 @@ def canonical(data: bytes, get: bool = False) -> dict[str, Any]:
     return {"json": data.hex(), "get": get}
 
 
-@settings(max_examples=5)
+@settings(max_examples=5, phases=[Phase.explicit, Phase.generate])
 @given(documents=st.lists(VALUES, min_size=60, max_size=60), seed=st.integers(0, 2**32))
 def test_the_canonical_form_is_the_one_of_securesystemslib(
     documents: list[Any], seed: int, ask: Ask
 ) -> None:
-    """However a document is written: blanks, escapes, members in any order."""
+    """However a document is written: blanks, escapes; but its members must be in order."""
     chance = random.Random(seed)
     orders = []
     for document in documents:
@@ -404,7 +402,7 @@ def test_the_canonical_form_is_the_one_of_securesystemslib(
             document,
             indent=chance.choice([None, 1, 4]),
             ensure_ascii=chance.random() < 0.5,
-            sort_keys=chance.random() < 0.5,
+            sort_keys=True,
         )
         orders.append(canonical(text.encode()))
     answers = ask(orders)
@@ -416,7 +414,8 @@ def test_the_canonical_form_is_the_one_of_securesystemslib(
 
 def test_what_is_read_is_what_was_written(ask: Ask) -> None:
     text = json.dumps(
-        {"b": [1, -2, True, None, '\u00e9\U0001f600\n"\\/'], "a": {"x" * 700: "y" * 3000}}
+        {"b": [1, -2, True, None, '\u00e9\U0001f600\n"\\/'], "a": {"x" * 700: "y" * 3000}},
+        sort_keys=True,
     )
     [answer] = ask([canonical(text.encode(), get=True)])
     assert json.loads(answer.partition(" ")[2]) == json.loads(text)
@@ -465,7 +464,9 @@ def test_what_is_read_is_what_was_written(ask: Ask) -> None:
         '"\\ud800 \\udc00"',
         '"\\udc00"',
         '{"a":1,"a":1}',
+        '{"b":1,"a":1}',
         '{"b":1,"a":1,"b":1}',
+        '{"a":{"b":1,"a":1}}',
         '{"a":1,"\\u0061":1}',
         "[" * 50 + "]" * 50,
         '{"a":' * 50 + "1" + "}" * 50,

@@ -31,7 +31,6 @@ while line := sys.stdin.readline():
         canonical.sha256 = Canonical
         try:
             document = canonical.Document(io.BytesIO(unhexlify(order["json"])))
-            document.check_whole()
             form = document.digest()
             print(hexlify(form).decode(), json.dumps(document.get()) if order["get"] else "")
         except ValueError:
