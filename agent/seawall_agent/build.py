@@ -1,7 +1,9 @@
 """Builds a slot: what is unchanged is copied from the live one, the rest downloaded.
 
-A slot in the making has no manifest.json: that is the last that it gets. A file in
-the making is ``~`` and the first digits of its SHA-256, which no manifest can name.
+A slot in the making has no manifest.json: that is the last that it gets. What is being
+downloaded has its place at once, and state/part says what it will be. Nothing is renamed:
+a cut in a rename on FAT can leave two names for the same clusters, and whichever is
+deleted first frees those of the other (the power-cut sweep shows it).
 """
 
 import json
@@ -14,6 +16,7 @@ from seawall_guard.slots import numbers
 from . import load
 
 _MANIFEST = "state/manifest"
+_PART = "state/part"
 
 
 def files_of():
@@ -79,8 +82,13 @@ def _make_folders(path):
         at = path.find("/", at + 1)
 
 
-def _part(slot, digest):
-    return slot + "/~" + hexlify(digest[:10]).decode()
+def _is_part(path, digest):
+    # Whether a file is one that was being downloaded, and will have this digest.
+    try:
+        with open(_PART, "rb") as f:
+            return f.read() == digest + path.encode()
+    except OSError:
+        return False
 
 
 def _size(path):
@@ -105,11 +113,10 @@ async def build(source, live):
         raise Exception("refused", "wrong-kind", False)
     slot = "b" if live == "a" else "a"
     wanted = set()
-    for path, _, digest in found:
+    for path, _, _ in found:
         if not is_good(path):
             raise Exception("refused", "bad-path", False)
         wanted.add(slot + "/" + path)
-        wanted.add(_part(slot, digest))
     _delete(slot + "/manifest.json")
     try:
         _sweep(slot, wanted)
@@ -130,7 +137,8 @@ async def build(source, live):
             todo.append(-2)
         else:
             todo.append(length)
-            need -= _size(_part(slot, digest)) // block
+            if _is_part(slot + "/" + path, digest):
+                need -= _size(slot + "/" + path) // block
     if need > os.statvfs(".")[4]:
         raise Exception("failed", "flash-full", True)
     total = sum(n for n in todo if n > 0)
@@ -146,7 +154,7 @@ async def build(source, live):
             with open(to, "wb") as g:
                 await digest_of(live + "/" + path, g.write)
         elif kind >= 0:
-            await _download(source, to, _part(slot, digest), length, digest, done, total)
+            await _download(source, to, length, digest, done, total)
             done += length
     # The whole slot once more, as it is on flash; then the mark that it is complete.
     found = files_of()
@@ -161,16 +169,18 @@ async def build(source, live):
     return slot
 
 
-async def _download(source, to, part, length, digest, done, total):
+async def _download(source, to, length, digest, done, total):
     # A part of it may be there, from before a cut; if it is damaged, once more from its start.
     block = source.config.get("block", 4096)
     for _ in range(2):
-        if _size(part) > length:
-            _delete(part)
+        if _size(to) > length or not _is_part(to, digest):
+            _delete(to)
+            with open(_PART, "wb") as f:
+                f.write(digest + to.encode())
         h = sha256()
-        if have := _size(part):
-            await load("download").digest_of(part, h.update)
-        with open(part, "ab") as f:
+        if have := _size(to):
+            await load("download").digest_of(to, h.update)
+        with open(to, "ab") as f:
 
             def sink(piece):
                 nonlocal have
@@ -187,8 +197,6 @@ async def _download(source, to, part, length, digest, done, total):
                 if await source.get(path, have, length, sink) is None:
                     raise Exception("failed", "missing", True)
         if h.digest() == digest:
-            _delete(to)
-            os.rename(part, to)
             return
-        _delete(part)
+        _delete(to)
     raise Exception("refused", "wrong-hash", False)

@@ -157,6 +157,7 @@ class Device:
         agent.pads = bytes(128)
         agent.events = []
         agent.again = False
+        agent.session = None
         agent.ahead_ms = None
         agent.outbox = Thing()
         agent.outbox.start = agent.outbox.end = agent.outbox.lost = 0

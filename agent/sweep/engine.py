@@ -63,19 +63,19 @@ class Sweep:
         seed: Of the garbage, and of the choice of second cuts.
         share: (which, of how many) parts of the cuts to judge.
         points: Judges about so many, evenly spread; 0: all.
-        second_every: A recovery out of so many is itself cut; 0: none.
-        second_cuts: At most so many places in it.
+        phases: Cuts in these alone, if there are any.
+        second: (every, cuts): a recovery out of so many is itself cut, in so many places.
         patience: Ends after so many failures.
     """
 
-    def __init__(self, stage, judge, seed, share, points, second_every, second_cuts, patience):
+    def __init__(self, stage, judge, seed, share, points, phases, second, patience):
         self.stage = stage
         self.flash = stage.flash
         self.judge = judge
         self.part, self.parts = share
         self.points = points
-        self.second_every = second_every
-        self.second_cuts = second_cuts
+        self.phases = phases
+        self.second_every, self.second_cuts = second
         self.patience = patience
         self.seen = {}
         self.counts = Counts()
@@ -99,7 +99,8 @@ class Sweep:
         marks = Marks(tale.marks)
         for at in range(len(log)):
             phase, facts = marks.at(at)
-            if at % parts == self.part and self.stage.may_cut(log[at]):
+            is_ours = at % parts == self.part and (not self.phases or phase in self.phases)
+            if is_ours and self.stage.may_cut(log[at]):
                 self.cut_at(log[at], at, phase, facts)
                 if len(self.counts.failures) >= self.patience:
                     return
@@ -136,8 +137,8 @@ class Sweep:
             fault = None
             try:
                 self.judge(tale)
-            except Failure as error:
-                fault = str(error)
+            except Exception as error:  # the device's code may raise whatever it likes
+                fault = words(error)
             if len(self.seen) > 400:  # what is alike lies close together
                 self.seen.clear()
             self.seen[key] = fault
@@ -148,7 +149,7 @@ class Sweep:
         flash.restore(length)
         if again and is_new and fault is None:
             self.recoveries += 1
-            if self.second_every and self.recoveries % self.second_every == 0:
+            if self.recoveries % self.second_every == 0:
                 fault = self.cut_recovery(tale, phase)
         return fault
 
@@ -195,6 +196,11 @@ class Marks:
         while self.next + 1 < len(self.marks) and self.marks[self.next + 1][0] <= position:
             self.next += 1
         return self.marks[self.next][1:]
+
+
+def words(error):
+    """Return an exception in words."""
+    return str(error) if isinstance(error, Failure) else "%s %s" % (type(error).__name__, error)
 
 
 def name_of(operation):

@@ -133,18 +133,28 @@ class Bare:
 
     Extended interface (with an offset, for littlefs): erases when it is told
     to. Simple interface (for FAT): erases each block just before it writes it.
+
+    Attributes:
+        is_gone: Whether the power was lost since: files that nobody closed are written when they
+            are collected, and that is too late.
     """
+
+    is_gone = False
 
     def __init__(self, flash):
         self.flash = flash
 
     def readblocks(self, block, buffer, offset=0):
         """Read into the buffer."""
+        if self.is_gone:
+            return
         at = block * BLOCK + offset
         buffer[:] = self.flash.view[at : at + len(buffer)]
 
     def writeblocks(self, block, buffer, offset=None):
         """Program the buffer, after an erase if there is no offset."""
+        if self.is_gone:
+            return
         if offset is None:
             for i in range(len(buffer) // BLOCK):
                 self.flash.erase(block + i)
@@ -173,6 +183,7 @@ class Safe:
     """
 
     SECTOR = 512
+    is_gone = False  # as in Bare
 
     def __init__(self, flash):
         self.flash = flash
@@ -217,6 +228,8 @@ class Safe:
 
     def readblocks(self, sector, buffer):
         """Read whole sectors."""
+        if self.is_gone:
+            return
         at = sector * self.SECTOR
         for start in range(0, len(buffer), self.SECTOR):
             block, offset = divmod(at + start, BLOCK)
@@ -228,6 +241,8 @@ class Safe:
 
     def writeblocks(self, sector, buffer):
         """Write whole sectors."""
+        if self.is_gone:
+            return
         at = sector * self.SECTOR
         for start in range(0, len(buffer), self.SECTOR):
             block, offset = divmod(at + start, BLOCK)

@@ -85,7 +85,5 @@ class Keeping:
             self.state.write(found)
             if self.state.read() != found:
                 raise Failure("facts cannot be written any more")
-        except (OSError, ValueError) as error:
-            raise Failure("%s %s" % (type(error).__name__, error))
         finally:
             self.stage.unmount()

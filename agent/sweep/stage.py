@@ -10,18 +10,6 @@ import flash
 ROOT = "/flash"
 
 
-class Gone:
-    """The flash as a program sees it that has lost its power."""
-
-    view = b""
-
-    def erase(*_):
-        """Fail."""
-        raise OSError(5)
-
-    program = erase
-
-
 class Stage:
     """The medium of a simulated device.
 
@@ -62,8 +50,7 @@ class Stage:
                 self.find_directories()
             os.chdir("/")
             vfs.umount(ROOT)
-            # Files that nobody has closed are, once they are collected: then it is too late.
-            self.device.flash = Gone
+            self.device.is_gone = True
             self.is_mounted = False
 
     def find_directories(self):

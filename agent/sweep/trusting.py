@@ -122,8 +122,6 @@ class Trusting:
                 raise Failure("finds another target")
         except self.tuf.Refused as error:
             raise Failure("refuses the true repository: %s" % error)
-        except (OSError, ValueError, KeyError) as error:
-            raise Failure("%s %s" % (type(error).__name__, error))
         finally:
             self.stage.unmount()
 

@@ -22,7 +22,7 @@ def main(path):
     sys.path.insert(0, spec["sweep"])
     sys.path.insert(1, spec["agent"])
     sys.modules["gc"] = _Gc
-    from engine import Sweep, Tale
+    from engine import Counts, Sweep, Tale, words
     from stage import Stage
 
     stage = Stage(spec["fs"], spec["blocks"])
@@ -44,24 +44,27 @@ def main(path):
     before = bytes(stage.flash.image)
     sys.argv[1:] = []
     tale = Tale(stage.flash, {})
-    story.tell(tale)
-    stage.flash.log = None
-    stage.flash.load(before)
-    sweep = Sweep(
-        stage,
-        story.judge,
-        spec["seed"],
-        spec["share"],
-        spec["points"],
-        spec["second_every"],
-        spec["second_cuts"],
-        spec["patience"],
-    )
-    sweep.run(tale)
-    counts = sweep.counts
-    points = [[phase, mode, n] for (phase, mode), n in counts.points.items()]
+    try:
+        story.tell(tale)
+    except Exception as error:  # without any cut: a planted bug, or a real one
+        counts = Counts()
+        counts.failures.append("without a cut: " + words(error))
+    else:
+        stage.flash.load(before)
+        sweep = Sweep(
+            stage,
+            story.judge,
+            spec["seed"],
+            spec["share"],
+            spec["points"],
+            spec["phases"],
+            spec["second"],
+            spec["patience"],
+        )
+        sweep.run(tale)
+        counts = sweep.counts
     result = {
-        "points": points,
+        "points": [[phase, mode, n] for (phase, mode), n in counts.points.items()],
         "boots": counts.boots,
         "operations": counts.operations,
         "failures": counts.failures,
@@ -70,4 +73,8 @@ def main(path):
         json.dump(result, f)
 
 
-main(sys.argv[1])
+try:
+    main(sys.argv[1])
+except Exception as error:
+    sys.print_exception(error, sys.stderr)
+    sys.exit(1)

@@ -15,12 +15,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from seawall.devices.firmware import agent_directory, compile_module
-from seawall.errors import SeawallError, ServiceError
+from seawall.errors import ServiceError, StateError
 from seawall.testing.device_process import find_runtime
 from seawall.testing.sweep_mutants import Mutant
 
@@ -37,6 +37,9 @@ SEED: Final = 4
 SECOND_EVERY: Final = 12
 SECOND_CUTS: Final = 4
 TIMEOUT_S: Final = 900
+MORE: Final = "_more"
+"""Ends the name of a stand-in that is added to a module, and does not replace it."""
+NOT_PLANTED: Final = "does not apply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Job:
         file_system: one of FILE_SYSTEMS.
         age: ``fresh`` or ``aged``.
         part, parts: Its share of the cuts.
-        mutant: Bug that is planted; the process ends with the first failure then.
+        mutant: Bug that is planted; the first failure is enough then.
     """
 
     story: str
@@ -115,7 +118,12 @@ def build_agent(folder: Path, story: str, mutant: Mutant | None = None) -> None:
     if mutant is not None:
         mutant.plant(folder)
     for stand_in in (source / "sweep" / "instead" / story).rglob("*.py"):
-        shutil.copy(stand_in, folder / stand_in.parent.name)
+        place = folder / stand_in.parent.name
+        if stand_in.stem.endswith(MORE):
+            with (place / stand_in.name.replace(MORE, "")).open("a") as f:
+                f.write(stand_in.read_text())
+        else:
+            shutil.copy(stand_in, place)
     for package in PACKAGES:
         for path in (folder / package).glob("*.py"):
             compiled = compile_module(path.name, path.read_bytes())
@@ -155,13 +163,21 @@ class Sweep:
                 raise
 
     def do(self, job: Job) -> Result:
-        """Do one job."""
-        try:
-            agent = self._agent(job)
-        except SeawallError as error:
-            if job.mutant is None:
-                raise
-            return Result(job, failures=[f"does not apply: {error}"])
+        """Do one job; one with a mutant on one file system after the other, until it is caught."""
+        if job.mutant is None:
+            return self._sweep(job)
+        result = Result(job)
+        for file_system in job.mutant.file_systems:
+            try:
+                result = self._sweep(replace(job, file_system=file_system))
+            except StateError as error:
+                return Result(job, failures=[f"{NOT_PLANTED}: {error}"])
+            if result.failures:
+                break
+        return result
+
+    def _sweep(self, job: Job) -> Result:
+        agent = self._agent(job)
         source = agent_directory() / "sweep"
         specification = {
             "sweep": str(source),
@@ -172,9 +188,9 @@ class Sweep:
             "age": AGES[job.age],
             "seed": SEED,
             "share": [job.part, job.parts],
-            "points": self.points // job.parts,
-            "second_every": SECOND_EVERY,
-            "second_cuts": SECOND_CUTS,
+            "points": 0 if job.mutant else self.points // job.parts,
+            "phases": job.mutant.phases if job.mutant else (),
+            "second": [SECOND_EVERY, SECOND_CUTS],
             "patience": 20 if job.mutant is None else 1,
         }
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from seawall.errors import SeawallError
 from seawall.testing.sweep import (
     FILE_SYSTEMS,
+    NOT_PLANTED,
     STORIES,
     Job,
     Result,
@@ -34,7 +35,7 @@ class Account:
 
     started: float = field(default_factory=time.monotonic)
     results: list[Result] = field(default_factory=list)
-    survivors: dict[str, str] = field(default_factory=dict)
+    surviving: dict[str, str] = field(default_factory=dict)
     killed: dict[str, str] = field(default_factory=dict)
 
     def add(self, result: Result) -> None:
@@ -42,20 +43,16 @@ class Account:
         mutant = result.job.mutant
         if mutant is None:
             self.results.append(result)
-        elif result.failures and not result.failures[0].startswith("does not apply"):
-            self.killed.setdefault(mutant.name, f"{result.job.name}: {result.failures[0]}")
+        elif result.failures and not result.failures[0].startswith(NOT_PLANTED):
+            self.killed[mutant.name] = f"{result.job.name}: {result.failures[0]}"
         else:
-            told = result.failures[0] if result.failures else f"survived {result.cut_points} cuts"
-            self.survivors[mutant.name] = told
+            told = result.failures[0] if result.failures else "no cut shows it"
+            self.surviving[mutant.name] = told
 
     @property
     def failures(self) -> list[str]:
         """What went wrong, in words."""
         return [f"{r.job.name}: {text}" for r in self.results for text in r.failures]
-
-    def surviving(self) -> dict[str, str]:
-        """Return the mutants that nothing has caught, and why."""
-        return {name: why for name, why in self.survivors.items() if name not in self.killed}
 
     def cuts(self) -> dict[tuple[str, str, str], Counter[str]]:
         """Return cuts by story, file system and age, and in these by phase."""
@@ -76,19 +73,18 @@ class Account:
                 modes[mode] += count
         for (story, file_system, age), phases in self.cuts().items():
             tree.setdefault(file_system, {}).setdefault(story, {})[age] = dict(phases)
-        surviving = self.surviving()
         return {
             "cut_points": sum(result.cut_points for result in self.results),
             "distinct_boots": sum(result.boots for result in self.results),
             "second_cuts": sum(phases["second-cut"] for phases in self.cuts().values()),
             "failures": len(self.failures),
             "mutants_killed": len(self.killed),
-            "mutants": len(self.killed) + len(surviving),
+            "mutants": len(self.killed) + len(self.surviving),
             "seconds": round(time.monotonic() - self.started, 1),
             "modes": dict(modes),
             "file_systems": tree,
             "failing": self.failures,
-            "surviving": surviving,
+            "surviving": self.surviving,
             "killed": self.killed,
         }
 
@@ -96,17 +92,7 @@ class Account:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sweep; return 0 if nothing failed and no planted bug survived, else 1."""
     options = _options(arguments)
-    jobs = [
-        job
-        for job in all_jobs(options.story or STORIES, options.processes)
-        if not options.fs or job.file_system in options.fs
-    ]
-    if options.mutants != "only":
-        wanted = jobs
-    else:
-        wanted = []
-    if options.mutants != "none":
-        wanted = [*wanted, *_mutant_jobs(options.story or STORIES)]
+    wanted = _jobs(options)
     account = Account()
 
     def take(result: Result) -> None:
@@ -126,13 +112,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if not facts["failures"] and not facts["surviving"] else 1
 
 
-def _mutant_jobs(stories: Sequence[str]) -> list[Job]:
-    return [
-        Job(mutant.story, file_system, "fresh", mutant=mutant)
-        for mutant in MUTANTS
-        if mutant.story in stories
-        for file_system in mutant.file_systems
+def _jobs(options: argparse.Namespace) -> list[Job]:
+    stories = options.story or STORIES
+    jobs = [
+        job
+        for job in all_jobs(stories, options.processes)
+        if not options.fs or job.file_system in options.fs
     ]
+    planted = [
+        Job(mutant.story, mutant.file_systems[0], "fresh", mutant=mutant)
+        for mutant in MUTANTS
+        if mutant.story in stories and (not options.mutant or mutant.name in options.mutant)
+    ]
+    if options.mutant or options.mutants == "only":
+        return planted
+    return jobs if options.mutants == "none" else jobs + planted
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -150,13 +144,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--mutants", choices=("all", "none", "only"), default="all", help="planted bugs"
     )
+    parser.add_argument("--mutant", action="append", metavar="NAME", help="this one alone")
     parser.add_argument("--processes", type=int, default=default_processes(), metavar="N")
     return parser.parse_args(arguments)
 
 
 def _tell_progress(account: Account, total: int) -> None:
     if sys.stderr.isatty():
-        done = len(account.results) + len(account.killed) + len(account.survivors)
+        done = len(account.results) + len(account.killed) + len(account.surviving)
         cuts = sum(result.cut_points for result in account.results)
         text = f"{done} of {total} shares, {cuts:,} cuts, {len(account.failures)} failures"
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
@@ -169,7 +164,7 @@ def _print(account: Account, facts: dict[str, Any]) -> None:
         print(f"{story:9} {file_system:7} {age:6} {total:>9,} cuts: {parts}")
     for text in account.failures[:SHOWN]:
         print(f"FAILED {text}")
-    for name, why in sorted(account.surviving().items()):
+    for name, why in sorted(account.surviving.items()):
         print(f"SURVIVED mutant {name}: {why}")
     print(
         f"{facts['cut_points']:,} cut points ({facts['distinct_boots']:,} distinct boots, "
