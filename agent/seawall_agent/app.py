@@ -86,4 +86,8 @@ def main(trial=None):
         trial: What the guard gives to a version that has to prove itself.
     """
     core.new_event_loop()
-    return 75 if core.run(_run(trial)) else 1
+    try:
+        return 75 if core.run(_run(trial)) else 1
+    finally:
+        core.new_event_loop()
+        core.cur_task = None  # or all that was would stay in memory

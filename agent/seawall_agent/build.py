@@ -100,7 +100,7 @@ def _size(path):
 
 async def build(source, live):
     """Make the other slot what the manifest says, whole and verified; return its name."""
-    digest_of = load("download").digest_of
+    digest_of = source.digest_of
     found = files_of()
     head = next(found)
     if head["board"] != source.board:
@@ -179,7 +179,7 @@ async def _download(source, to, length, digest, done, total):
                 f.write(digest + to.encode())
         h = sha256()
         if have := _size(to):
-            await load("download").digest_of(to, h.update)
+            await source.digest_of(to, h.update)
         with open(to, "ab") as f:
 
             def sink(piece):
@@ -190,7 +190,9 @@ async def _download(source, to, length, digest, done, total):
                 have += len(piece)
                 if have // block > before:
                     f.flush()
-                    source.tell("downloading", 100 * (done + have) // total)
+                    percent = 100 * (done + have) // total
+                    if percent >= source.percent:
+                        load("software").tell(source, "downloading", percent)
 
             if have < length:
                 path = "targets/files/" + hexlify(digest).decode()

@@ -1,10 +1,8 @@
 """HTTP/1.1 over mutual TLS, with the server's pins: as much as an update needs."""
 
-import socket
 from hashlib import sha256
 
-from . import core, load, log
-from .link import until
+from . import core, load
 
 
 class Source:
@@ -24,45 +22,6 @@ class Source:
     percent = 0
     progress = False
 
-    def tell(self, state, percent=None):
-        """Report how far it has come."""
-        if percent is not None:
-            if percent < self.percent:
-                return
-            self.percent = percent + 10
-        order = self.order
-        found = {"n": order["n"], "version": order["version"], "state": state}
-        if percent is not None:
-            found["percent"] = percent
-        log("update", order["version"], state, percent or "")
-        load("software").report(self.agent, found)
-
-    async def _connect(self):
-        config = self.config
-        link = self.agent.link
-        while not link.up:  # it has the TLS context while it connects
-            await core.sleep_ms(100)
-        found = socket.getaddrinfo(config["host"], config["port"], 0, socket.SOCK_STREAM)[0]
-        self.raw = s = socket.socket(found[0], found[1])
-        s.setblocking(False)
-        try:
-            s.connect(found[-1])
-        except OSError as error:
-            if error.errno not in (115, 119, 36):
-                raise
-        await until(core._io_queue.queue_write, s)
-        context = self.agent.context
-        judged = bytearray(1)
-        context.verify_callback = load("dial").judge(link.pins, judged)
-        try:
-            name = config["server_name"]
-            self.s = context.wrap_socket(s, server_hostname=name, do_handshake_on_connect=False)
-            await self._do(self.s.write, b"G")  # makes the handshake
-        finally:
-            context.verify_callback = None
-        if not judged[0]:
-            raise OSError(-0x3000)
-
     def close(self):
         """Hang up."""
         for s in (self.s, self.raw):
@@ -70,7 +29,7 @@ class Source:
                 s.close()
         self.s = self.raw = None
 
-    async def _do(self, write, data):
+    async def step(self, write, data):
         # Read or write some; 0 is the end.
         for _ in range(1500):
             count = write(data)
@@ -99,16 +58,16 @@ class Source:
         """
         at = self.s is None
         if at:
-            await self._connect()
+            await load("connecting").connect(self)
         text = "GET /%s HTTP/1.1\r\nHost: %s\r\nRange: bytes=%d-\r\n\r\n"
         text = (text % (path, self.config["server_name"], start)).encode()[at:]
         while text:
-            text = text[await self._do(self.s.write, text) :]
+            text = text[await self.step(self.s.write, text) :]
         buf = memoryview(bytearray(512))
         end = 0
         at = -1
         while at < 0:
-            end += await self._do(self.s.readinto, buf[end:])
+            end += await self.step(self.s.readinto, buf[end:])
             at = bytes(buf[:end]).find(b"\r\n\r\n")
         head = bytes(buf[:at]).lower()
         left = int(head[head.index(b"content-length:") + 15 :].split()[0])
@@ -129,26 +88,25 @@ class Source:
             if left <= 0:
                 return size if good else None
             at = 0
-            end = await self._do(self.s.readinto, buf[:left])
+            end = await self.step(self.s.readinto, buf[:left])
 
     async def save(self, path, limit, name):
         """GET a small file to flash; return its length, or None if there is none."""
         with open(name, "wb") as f:
             return await self.get(path, 0, limit, f.write)
 
-
-async def digest_of(path, sink=None):
-    """Return the SHA-256 of a file, None if there is none; ``sink`` gets its pieces."""
-    h = sha256()
-    try:
-        with open(path, "rb") as f:
-            while data := f.read(512):
-                h.update(data)
-                if sink:
-                    sink(data)
-                await core.sleep_ms(0)
-    except OSError:
-        if sink:
-            raise
-        return None
-    return h.digest()
+    async def digest_of(self, path, sink=None):
+        """Return the SHA-256 of a file, None if there is none; ``sink`` gets its pieces."""
+        h = sha256()
+        try:
+            with open(path, "rb") as f:
+                while data := f.read(512):
+                    h.update(data)
+                    if sink:
+                        sink(data)
+                    await core.sleep_ms(0)
+        except OSError:
+            if sink:
+                raise
+            return None
+        return h.digest()

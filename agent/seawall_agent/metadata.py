@@ -1,5 +1,6 @@
 """What TUF vouches for: the manifest of a release."""
 
+import json
 import os
 import time
 from binascii import hexlify
@@ -11,8 +12,22 @@ from . import load
 MANIFEST = "state/manifest"
 
 
-async def find(source):
-    """Refresh the metadata; return SHA-256 and length of the ordered manifest."""
+async def find(source, slots):
+    """Check the order, refresh the metadata; return SHA-256 and length of the manifest."""
+    with open("config.json") as f:
+        config = json.load(f)
+    source.board = config["board"]
+    source.config = config["updates"]
+    config = None
+    order = source.order
+    wanted = numbers(order["version"])
+    floor = numbers(slots.floor)
+    if wanted < floor:
+        raise Exception("refused", "version-floor", False)
+    if slots.seq and wanted == floor:
+        raise Exception("confirmed", None, None)  # it runs
+    if not order["target"].startswith(source.board + "/"):
+        raise Exception("refused", "wrong-board", False)
     agent = source.agent
     now = agent.facts[4]  # what time it is at least
     if agent.ahead_ms is not None:
@@ -27,19 +42,18 @@ async def find(source):
 
     tuf = load("tuf")
     await tuf.refresh("trust/", fetch, now)
-    order = source.order
     length, digest, custom = tuf.find("trust/", order["target"])
     if custom.get("board") != source.board:
         raise Exception("refused", "wrong-board", False)
-    if numbers(custom["version"]) != numbers(order["version"]):
+    if numbers(custom["version"]) != wanted:
         raise Exception("refused", "wrong-version", False)
+    load("software").tell(source, "downloading", 0)
     return digest, length
 
 
-async def get_manifest(source, found):
+async def get_manifest(source, digest, length):
     """Have the manifest on flash."""
-    digest, length = found
-    digest_of = load("download").digest_of
+    digest_of = source.digest_of
     if await digest_of(MANIFEST) == digest:
         return
     folder, name = source.order["target"].split("/")

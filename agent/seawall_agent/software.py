@@ -9,7 +9,7 @@ import os
 
 from seawall_guard.slots import Files, Slots, numbers
 
-from . import core, load
+from . import core, load, log
 
 ORDER = "state/update"
 
@@ -91,6 +91,17 @@ def report(agent, found):
             link.send(b"events", json.dumps(told).encode(), 65_005)
     except Exception as error:
         link.down = error
+
+
+def tell(source, state, percent=None):
+    """Report how far an order has come, at each tenth."""
+    order = source.order
+    found = {"n": order["n"], "version": order["version"], "state": state}
+    if percent is not None:
+        source.percent = percent + 10
+        found["percent"] = percent
+    log("update", order["version"], state, percent or "")
+    report(source.agent, found)
 
 
 def read():

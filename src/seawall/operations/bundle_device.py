@@ -27,7 +27,7 @@ Agent = Callable[[bool], Mapping[str, bytes]]
 """Returns the agent's files by name; the argument says whether to keep the sources."""
 
 _OWN_NAMES: Final = frozenset({"seawall_agent", "trust", GUARD, *SLOTS})
-_OWN_STATE: Final = frozenset({"slot0", "slot1", "update", "manifest"})
+_OWN_STATE: Final = frozenset({"slot0", "slot1", "update", "manifest", "part"})
 """What the device has noted about slots that a new bundle replaces."""
 
 
