@@ -174,6 +174,17 @@ def test_a_person_rolls_out_what_works_and_what_does_not(site: Site, wait_until:
     assert [each["device"] for each in north["devices"]] == ["green-0"]
 
 
+def test_groups(site: Site) -> None:
+    site.run("device", "add", "cellar", "--group", "north")
+    site.run("device", "add", "attic")
+    (found,) = site.json("device", "list", "--group", "north")
+    assert (found["device"], found["group"], found["running"]) == ("cellar", "north", None)
+    assert site.json("device", "group", "attic", "south")["group"] == "south"
+    assert site.json("device", "group", "attic", "--none")["group"] == ""
+    for words, status in [(("attic",), 2), (("attic", "a/b"), 2), (("nobody", "north"), 3)]:
+        site.run("device", "group", *words, status=status)
+
+
 def test_what_people_get_wrong(site: Site) -> None:
     site.run("rollout", "status", status=3)
     assert site.json("rollout", "list") == []

@@ -31,6 +31,8 @@ _log = logging.getLogger("seawall.daemon")
 POLL_INTERVAL_S: Final = 0.2
 TIME_STEP_S: Final = 1.0
 """So often roll-outs are looked at for time's sake alone: silence, soak, retries."""
+SHARE: Final = 20
+"""It rests so many times as long as it worked."""
 _UNSETTLED: Final = UNDER_WAY | {WayState.WAITING}
 
 
@@ -61,12 +63,16 @@ class RolloutRunner:
         self._devices: dict[str, Device] = {}
         self._software: dict[str, DeviceSoftware] = {}
         self._rollouts: list[tuple[Rollout, list[Way]]] = []
+        self._settled: set[str] = set()
 
     async def run(self) -> None:
         """Poll until cancelled; return only by an exception."""
         while True:
+            began_s = self._clock()
             await self.step()
-            await asyncio.sleep(POLL_INTERVAL_S)
+            took_s = self._clock() - began_s
+            # A fleet of thousands that reports all the time must not take the processor.
+            await asyncio.sleep(max(POLL_INTERVAL_S, took_s * SHARE))
 
     async def step(self) -> None:
         """Look once, and do what is due.
@@ -121,11 +127,14 @@ class RolloutRunner:
     def _unfinished(self) -> list[tuple[Rollout, list[Way]]]:
         found = []
         for rollout in self._store.rollouts():
-            if not rollout.state.is_open and rollout.state is not RolloutState.ABORTED:
+            name, is_open = rollout.rollout_id, rollout.state.is_open
+            if rollout.state is RolloutState.COMPLETE or name in self._settled:
                 continue
-            ways = self._store.ways(rollout.rollout_id)
-            if rollout.state.is_open or any(way.state in _UNSETTLED for way in ways):
+            ways = self._store.ways(name)
+            if is_open or any(way.state in _UNSETTLED for way in ways):
                 found.append((rollout, ways))
+            else:  # it was aborted, and what follows from that is done
+                self._settled.add(name)
         return found
 
 

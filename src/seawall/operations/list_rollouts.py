@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import NamedTuple
 
 from seawall.model.rollout import Rollout, WayState
@@ -22,8 +21,8 @@ def list_rollouts(installation: Installation) -> list[RolloutOverview]:
     Raises:
         StoreError: the store failed.
     """
-    store = installation.store
+    counts = installation.store.way_counts()
     return [
-        RolloutOverview(each, dict(Counter(way.state for way in store.ways(each.rollout_id))))
-        for each in store.rollouts()
+        RolloutOverview(each, counts.get(each.rollout_id, {}))
+        for each in installation.store.rollouts()
     ]

@@ -75,6 +75,13 @@ class CheckingRollouts:
             self._check_way(way, rollout_id)
         return found
 
+    def way_counts(self) -> dict[str, dict[WayState, int]]:
+        """Check that counts are above nothing."""
+        found = self._store.way_counts()
+        for rollout_id, counts in found.items():
+            self._require(all(count > 0 for count in counts.values()), f"empty: {rollout_id}")
+        return found
+
     def change_rollout(self, change: RolloutChange) -> None:
         """Check that what was written stands there, each a revision later."""
         rollout = change.rollout

@@ -16,7 +16,14 @@ from seawall.model.device import Device
 from seawall.model.event import Event
 from seawall.model.history import Bucket, DeviceActivity, ReadingQuery
 from seawall.model.reading import Batch, Reading, Reason, Refusal, ReplayWindow
-from seawall.model.rollout import DeviceReport, DeviceSoftware, Rollout, RolloutChange, Way
+from seawall.model.rollout import (
+    DeviceReport,
+    DeviceSoftware,
+    Rollout,
+    RolloutChange,
+    Way,
+    WayState,
+)
 from seawall.model.user import Session, User
 
 
@@ -190,6 +197,9 @@ class RolloutStore(Protocol):
 
     def ways(self, rollout_id: str) -> list[Way]:
         """Return the way of every device in a roll-out, sorted by device."""
+
+    def way_counts(self) -> dict[str, dict[WayState, int]]:
+        """Return how many devices have come how far, by roll-out; none stands at 0."""
 
     def change_rollout(self, change: RolloutChange) -> None:
         """Write a roll-out, ways of its devices, commands and events, in one transaction.

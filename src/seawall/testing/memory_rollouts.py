@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from seawall.model.rollout import (
     RunningReport,
     UpdateReport,
     Way,
+    WayState,
     software_after,
     way_after,
     way_after_running,
@@ -84,6 +86,15 @@ class MemoryRollouts(Lockable):
         """Return the way of every device in a roll-out, sorted by device."""
         ways = self._ways.get(rollout_id, {})
         return [ways[name] for name in sorted(ways)]
+
+    @locked
+    def way_counts(self) -> dict[str, dict[WayState, int]]:
+        """Return how many devices have come how far, by roll-out."""
+        return {
+            rollout_id: dict(Counter(way.state for way in ways.values()))
+            for rollout_id, ways in self._ways.items()
+            if ways
+        }
 
     @locked
     def change_rollout(self, change: RolloutChange) -> None:

@@ -195,6 +195,16 @@ class RolloutContract:
         way = way_of(store)
         assert (way.state, way.reason) == (WayState.ROLLED_BACK, "boot-loop")
 
+    def test_ways_are_counted(self, store: Store) -> None:
+        assert store.way_counts() == {}
+        begin(store, "r1", "a", "b", "c")
+        begin(store, "r2", "z")
+        offer(store)
+        offer(store, "b", 2)
+        store.note_reports([told(WayState.CONFIRMED)])
+        counts = {WayState.CONFIRMED: 1, WayState.OFFERED: 1, WayState.WAITING: 1}
+        assert store.way_counts() == {"r1": counts, "r2": {WayState.WAITING: 1}}
+
     def test_a_report_between_reading_and_writing_is_kept(self, store: Store) -> None:
         begin(store)
         read = offer(store)

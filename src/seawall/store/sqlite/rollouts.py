@@ -18,6 +18,7 @@ from seawall.model.rollout import (
     RunningReport,
     UpdateReport,
     Way,
+    WayState,
     software_after,
     way_after,
     way_after_running,
@@ -50,8 +51,11 @@ class RolloutsPart:
                     f"roll-out {rollout.rollout_id} exists already", reference="rollout-exists"
                 )
             db.executemany(
-                "INSERT INTO way VALUES (?, ?, ?, 0, ?)",
-                [(way.rollout_id, way.device_id, way.n, way_text(way)) for way in ways],
+                "INSERT INTO way VALUES (?, ?, ?, ?, 0, ?)",
+                [
+                    (way.rollout_id, way.device_id, way.n, way.state.value, way_text(way))
+                    for way in ways
+                ],
             )
             _forget_old(db)
             insert_event(db, event)
@@ -78,6 +82,17 @@ class RolloutsPart:
                 f"{_WAY} WHERE rollout_id = ? ORDER BY device_id", (rollout_id,)
             ).fetchall()
         return [way_of(*row) for row in rows]
+
+    def way_counts(self) -> dict[str, dict[WayState, int]]:
+        """Return how many devices of each roll-out have come how far (see `RolloutStore`)."""
+        with self._database.reading() as db:
+            rows = db.execute(
+                "SELECT rollout_id, state, count(*) FROM way GROUP BY rollout_id, state"
+            ).fetchall()
+        counts: dict[str, dict[WayState, int]] = {}
+        for rollout_id, state, count in rows:
+            counts.setdefault(rollout_id, {})[WayState(state)] = count
+        return counts
 
     def change_rollout(self, change: RolloutChange) -> None:
         """Write what changes (see `RolloutStore.change_rollout`)."""
@@ -151,9 +166,16 @@ def _forget_old(db: sqlite3.Connection) -> None:
 def _write_ways(db: sqlite3.Connection, ways: Iterable[Way]) -> int:
     return sum(
         db.execute(
-            "UPDATE way SET n = ?, facts = ?, revision = revision + 1"
+            "UPDATE way SET n = ?, state = ?, facts = ?, revision = revision + 1"
             " WHERE rollout_id = ? AND device_id = ? AND revision = ?",
-            (way.n, way_text(way), way.rollout_id, way.device_id, way.revision),
+            (
+                way.n,
+                way.state.value,
+                way_text(way),
+                way.rollout_id,
+                way.device_id,
+                way.revision,
+            ),
         ).rowcount
         for way in ways
     )
@@ -194,7 +216,7 @@ def _note_running(db: sqlite3.Connection, report: RunningReport) -> bool:
     )
     rows = db.execute(
         "SELECT way.rollout_id, way.device_id, way.revision, way.facts, rollout.version"  # noqa: S608  fixed texts only
-        f" FROM way JOIN rollout USING (rollout_id) WHERE device_id = ? AND {_OPEN}",
+        f" FROM way JOIN rollout USING (rollout_id) WHERE device_id = ? AND rollout.{_OPEN}",
         (report.device_id,),
     ).fetchall()
     version = parse_version(report.version)

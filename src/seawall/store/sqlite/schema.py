@@ -85,7 +85,7 @@ STEPS: Final[tuple[Step, ...]] = (
         " state TEXT NOT NULL, version TEXT NOT NULL, revision INTEGER NOT NULL,"
         " facts TEXT NOT NULL) STRICT",
         "CREATE TABLE way (rollout_id TEXT NOT NULL, device_id TEXT NOT NULL, n INTEGER,"
-        " revision INTEGER NOT NULL, facts TEXT NOT NULL,"
+        " state TEXT NOT NULL, revision INTEGER NOT NULL, facts TEXT NOT NULL,"
         " PRIMARY KEY (rollout_id, device_id)) STRICT, WITHOUT ROWID",
         "CREATE INDEX way_of_device ON way (device_id, n)",
         "CREATE TABLE software (device_id TEXT PRIMARY KEY, version TEXT NOT NULL,"
