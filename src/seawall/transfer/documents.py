@@ -74,17 +74,37 @@ def header_of(asked: InputOptions) -> list[Column] | None:
     if asked.headerline:
         return None
     if asked.field_file is not None:
-        try:
-            with open(asked.field_file, encoding="utf-8", newline="\n") as file:  # noqa: PTH123
-                names = [line.rstrip("\n").rstrip("\r") for line in file]
-        except OSError as error:
-            raise open_failure(asked.field_file, error) from None
+        names = names_of_file(asked.field_file)
     else:
         names = split_fields(asked.fields or "")
-    return _columns(names, asked)
+    return columns_named(names, asked)
 
 
-def _columns(names: Sequence[str], asked: InputOptions) -> list[Column]:
+def names_of_file(path: str) -> list[str]:
+    """Return the field names in a file.
+
+    Raises:
+        TransferFailedError: It cannot be opened.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  paths are text here
+            return names_in(file.read())
+    except OSError as error:
+        raise open_failure(path, error) from None
+
+
+def names_in(data: bytes) -> list[str]:
+    """Return field names, one a line; bytes that are no UTF-8 stay what they are."""
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
+
+
+def columns_named(names: Sequence[str], asked: InputOptions) -> list[Column]:
+    """Return the columns of a header, of a file or of `--fields`.
+
+    Raises:
+        TransferFailedError: A type or a name is wrong.
+    """
     return columns_of(
         names,
         have_types=asked.columns_have_types,
@@ -138,7 +158,7 @@ class Documents:
                 raise failure
         if not rows:
             raise TransferFailedError("EOF", hint="the input is empty: there is no header line")
-        return _columns(rows[0], self._asked), rows[1:]
+        return columns_named(rows[0], self._asked), rows[1:]
 
     def _json(self, chunks: Iterator[bytes]) -> Iterator[Block]:
         def bad(raw: bytes, why: str) -> None:

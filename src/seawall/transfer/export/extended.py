@@ -23,6 +23,7 @@ from seawall.transfer.export.spelling import (
 )
 from seawall.transfer.failures import TransferFailedError
 
+OUTSIDE: Final = "a value does not end in its document"
 OLD_BINARY: Final = 2
 """Subtype whose data begins with its length once more."""
 
@@ -123,6 +124,8 @@ class ExtendedJson:
         while data[at]:
             name_end = data.index(0, at + 1)
             text, following = self._readers[data[at]](data, name_end + 1)
+            if not at < following < end:
+                raise ValueError(OUTSIDE)
             if named:
                 text = f"{quoted_key(data[at + 1 : name_end])}:{text}"
             parts.append(text)

@@ -76,7 +76,7 @@ class CsvScanner:
         self._error: tuple[str, int] | None = None
         self._text = ""
         self._tail = b""
-        self._decode = codecs.getincrementaldecoder("utf-8")("seawall-each-byte").decode
+        self._decoder = codecs.getincrementaldecoder("utf-8")("seawall-each-byte")
         self._quote, self._delimiter = quote, delimiter
         white = WHITE.replace(delimiter, "")
         stop, mark = re.escape(delimiter), re.escape(quote)
@@ -98,7 +98,7 @@ class CsvScanner:
         self._tail = b""
         if data.endswith(b"\r") and not final:
             data, self._tail = data[:-1], b"\r"
-        text = self._text + self._decode(data.replace(b"\r\n", b"\n"), final)
+        text = self._text + self._decoder.decode(data.replace(b"\r\n", b"\n"), final)
         rows: list[Row] = []
         position = 0
         while position < len(text) and self._error is None:
@@ -127,7 +127,9 @@ class CsvScanner:
 
     def rest(self) -> bytes:
         """Return what was fed and not read, and forget it."""
-        pending = self._text.encode() + self._tail
+        # The decoder holds the first bytes of a character that the last chunk has cut.
+        pending = self._text.encode() + self._decoder.getstate()[0] + self._tail
+        self._decoder.reset()
         self._text, self._tail = "", b""
         return pending
 
