@@ -31,7 +31,7 @@ from seawall.errors import SeawallError
 from seawall.transfer import cells, documents, layouts
 from seawall.transfer.blocks import ObjectIds
 from seawall.transfer.columnar import ColumnarConverter
-from seawall.transfer.columns import Column, columns_of, split_fields
+from seawall.transfer.columns import Column, columns_of, names_in, split_fields
 from seawall.transfer.concern import concern_of
 from seawall.transfer.convert import RowConverter, document_bytes, element_bytes
 from seawall.transfer.export import query
@@ -263,7 +263,7 @@ def header(data: bytes) -> None:
     typed, arrays = source.random() < 0.5, source.random() < 0.5
     text = text_of(data)
     asked = InputOptions(type="csv", columns_have_types=typed, use_array_index_fields=arrays)
-    for names in (split_fields(text), text.split("\n"), documents.names_in(data)):
+    for names in (split_fields(text), text.split("\n"), names_in(data)):
         with contextlib.suppress(SeawallError):
             found = documents.columns_named(names[:FEW], asked)
             converter = RowConverter(found, grace=source.choice(GRACES), ids=ids())

@@ -239,3 +239,9 @@ def split_fields(text: str) -> list[str]:
             names.append(text[start:position])
             start = position + 1
     return [*names, text[start:]]
+
+
+def names_in(data: bytes) -> list[str]:
+    """Return field names, one a line; bytes that are no UTF-8 stay what they are."""
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]

@@ -17,7 +17,7 @@ from seawall.transfer.failures import IrregularError, TransferFailedError
 from seawall.transfer.options import InputOptions
 from seawall.transfer.readers.delimited import CsvScanner, Row, TsvScanner, csv_text
 from seawall.transfer.readers.json import JsonReader
-from seawall.transfer.sources import open_failure
+from seawall.transfer.sources import names_of_file
 
 SMALLEST_PIECE_BYTES: Final = 32 * 1024
 """Less than this goes to the exact path: the fast one would gain nothing."""
@@ -78,25 +78,6 @@ def header_of(asked: InputOptions) -> list[Column] | None:
     else:
         names = split_fields(asked.fields or "")
     return columns_named(names, asked)
-
-
-def names_of_file(path: str) -> list[str]:
-    """Return the field names in a file.
-
-    Raises:
-        TransferFailedError: It cannot be opened.
-    """
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123  paths are text here
-            return names_in(file.read())
-    except OSError as error:
-        raise open_failure(path, error) from None
-
-
-def names_in(data: bytes) -> list[str]:
-    """Return field names, one a line; bytes that are no UTF-8 stay what they are."""
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
-    return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
 def columns_named(names: Sequence[str], asked: InputOptions) -> list[Column]:

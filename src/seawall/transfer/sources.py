@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, Final
 
+from seawall.transfer import columns
 from seawall.transfer.failures import TransferFailedError
 
 BOM: Final = b"\xef\xbb\xbf"
@@ -127,3 +128,16 @@ def open_failure(path: str, error: OSError) -> TransferFailedError:
     return TransferFailedError(
         f"open {path}: {_reason(error)}", hint="is the name right, and may you read it?"
     )
+
+
+def names_of_file(path: str) -> list[str]:
+    """Return the field names in a file.
+
+    Raises:
+        TransferFailedError: It cannot be opened.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  paths are text here
+            return columns.names_in(file.read())
+    except OSError as error:
+        raise open_failure(path, error) from None
