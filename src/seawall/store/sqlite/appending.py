@@ -188,12 +188,13 @@ class Appender:
         flat: list[_Value] = []
         new = 0
         for sender in self._take_new(db, readings):
-            new += len(sender.fresh)
-            blocks = packed(sender.fresh)
-            sender.fresh.clear()
-            sender.blocks += blocks
-            for block in blocks:
-                flat += (sender.number, *block)
+            rows = sender.fresh
+            new += len(rows)
+            for block in packed(rows):
+                sender.blocks.append(block)
+                flat.append(sender.number)
+                flat += block
+            rows.clear()
         write_rows(db, "INSERT INTO recent VALUES", "(NULL,?,?,?,?,?)", flat)
         self._rows += len(flat) // 5
         self._waiting += new

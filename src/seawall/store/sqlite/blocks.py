@@ -86,9 +86,9 @@ def joined(blocks: Sequence[Block]) -> list[Block]:
 
 def newest(blocks: Sequence[Block]) -> Row:
     """Return the newest reading of some blocks, by time, boot and seq."""
-    latest_ms = max(last_ms for _, last_ms, _, _ in blocks)
-    latest = [block for block in blocks if block[1] == latest_ms]
-    return max(row for _, _, count, data in latest for row in unpacked(count, data))
+    latest_ms = max([last_ms for _, last_ms, _, _ in blocks])
+    latest = [unpacked(count, data) for _, last_ms, count, data in blocks if last_ms == latest_ms]
+    return max(map(max, latest))
 
 
 class RowsToBlock:
