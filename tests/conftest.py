@@ -204,18 +204,22 @@ def _mongo_process(process: MongoProcess) -> Iterator[MongoProcess]:
 
 
 @pytest.fixture(scope="session")
-def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def plain_mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoProcess]:
+    """A server of our own without sign-in or TLS."""
+    from seawall.testing.mongo_process import MongoProcess
+
+    with _mongo_process(MongoProcess(tmp_path_factory.mktemp("mongodb"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(request: pytest.FixtureRequest) -> str:
     """Connection string of a server without sign-in or TLS, or of the one in MONGODB_URI.
 
     Tests that use it are system tests. Each works in a database of its own (`mongo_db`).
     """
-    from seawall.testing.mongo_process import MongoProcess
-
-    if given := os.environ.get("MONGODB_URI"):
-        yield given
-        return
-    with _mongo_process(MongoProcess(tmp_path_factory.mktemp("mongodb"))) as server:
-        yield server.uri
+    given = os.environ.get("MONGODB_URI")
+    return given or str(request.getfixturevalue("plain_mongodb").uri)
 
 
 @pytest.fixture(scope="session")
@@ -246,6 +250,20 @@ def tls_mongodb(
 
     folder = tmp_path_factory.mktemp("mongodb-tls-server")
     with _mongo_process(MongoProcess(folder, tls=mongo_tls_files)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secure_mongodb(
+    tmp_path_factory: pytest.TempPathFactory, mongo_tls_files: TlsFiles
+) -> Iterator[MongoProcess]:
+    """A replica set of one that speaks TLS alone, and asks for a password or a certificate."""
+    from seawall.testing.mongo_process import MongoProcess
+
+    who = ("ann", secrets.token_urlsafe(9) + ":/@%")
+    folder = tmp_path_factory.mktemp("mongodb-secure")
+    server = MongoProcess(folder, tls=mongo_tls_files, user=who, alone=False)
+    with _mongo_process(server):
         yield server
 
 
