@@ -208,6 +208,7 @@ def _imported(asked: InputOptions, chunks: Any, *, fast: bool) -> Read:
     left_out: list[str] = []
     bad = None if asked.skip_bad_rows is None else lambda text, why: left_out.append(text + why)
     skipped = documents.Skipped(left_out.append, left_out.append, bad)
+    skipped.tell = lambda _text: None  # type: ignore[method-assign]
     found: list[bytes] = []
     with _fast_from(0 if fast else 1 << 60):
         try:

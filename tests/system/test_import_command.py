@@ -245,30 +245,6 @@ def test_large_files_keep_every_row(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "data", "words"),
-    [
-        (("--headerline",), b"", "cannot use --headerline when input type is JSON"),
-        (("--file", "/nowhere.json"), b"", "open /nowhere.json: no such file or directory"),
-        (("--file", "/tmp"), b"", "is a directory"),
-        (("--type", "csv", "--headerline"), b"", "Failed: EOF"),
-        (("--type", "csv", "-f", "a"), b'1\n"x', 'entry #2: line 2, column 2: extraneous "'),
-        (("--type", "csv", "-f", "a.int8()", "--columnsHaveTypes"), b"1", "invalid type int8"),
-        ((), b'[{"a":1}]', "--jsonArray"),
-        ((), b'{"a":1}\n{"a":', "error processing document #2: unexpected EOF"),
-        ((), b'{"a":"' + b"x" * (16 << 20) + b'"}', "an inserted document is too large"),
-    ],
-)  # fmt: skip
-def test_bad_input(
-    posts: Collection, into: tuple[str, ...], arguments: tuple[str, ...], data: bytes, words: str
-) -> None:
-    ended = seawall(*into, *arguments, data=data)
-    assert ended.status == 1
-    assert words in ended.words
-    if "imported" in ended.summary:
-        assert ended.summary == imported(posts.count_documents({}))
-
-
-@pytest.mark.parametrize(
     ("grace", "status", "expected"),
     [
         ("stop", 1, [{"a": 1}]),

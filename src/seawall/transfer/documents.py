@@ -53,6 +53,10 @@ class Skipped:
         self._log(f"skipping row #{number}: [{' '.join(row)}]")
         self._raw(text)
 
+    def tell(self, text: str) -> None:
+        """Say something about the input as a whole."""
+        self._log(text)
+
     def bad(self, text: str, why: str) -> None:
         """Take a record that cannot be read."""
         assert self._bad is not None  # noqa: S101  `keeps_going` was asked
@@ -198,6 +202,11 @@ class _Delimited:
                         yield block
                 yield from self._failed()
         yield from self._converted(self._scanner.feed(pending, final=True))
+        if line := self._scanner.replaced_line:
+            self._skipped.tell(
+                f"WARNING: from line {line} on there are bytes that are no UTF-8; each became "
+                "U+FFFD. Of what encoding is the file? iconv -f WINDOWS-1252 -t UTF-8 converts it"
+            )
         yield from self._failed()
 
     def _failed(self) -> Iterator[Block]:

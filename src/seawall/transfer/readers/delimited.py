@@ -72,6 +72,7 @@ class CsvScanner:
         self.records = 0
         self.headers = 0
         self.line = 1
+        self.replaced_line = 0
         self._bad_row = bad_row
         self._error: tuple[str, int] | None = None
         self._text = ""
@@ -98,7 +99,10 @@ class CsvScanner:
         self._tail = b""
         if data.endswith(b"\r") and not final:
             data, self._tail = data[:-1], b"\r"
-        text = self._text + self._decoder.decode(data.replace(b"\r\n", b"\n"), final)
+        decoded = self._decoder.decode(data.replace(b"\r\n", b"\n"), final)
+        if "\ufffd" in decoded and not self.replaced_line:
+            self._look_for_replaced(decoded, data)
+        text = self._text + decoded
         rows: list[Row] = []
         position = 0
         while position < len(text) and self._error is None:
@@ -124,6 +128,12 @@ class CsvScanner:
         if len(self._text) > MAX_RECORD_CHARACTERS and self._error is None:
             self._error = (f"line {self.line}, column 0: record too long; a quote may not close", 0)
         return rows
+
+    def _look_for_replaced(self, decoded: str, data: bytes) -> None:
+        """Remember the line of the first byte that is no UTF-8."""
+        if decoded.count("\ufffd") > data.count("\ufffd".encode()):
+            before = self._text + decoded[: decoded.index("\ufffd")]
+            self.replaced_line = self.line + before.count("\n")
 
     def rest(self) -> bytes:
         """Return what was fed and not read, and forget it."""
@@ -202,7 +212,7 @@ class TsvScanner:
     """
 
     def __init__(self) -> None:
-        self.records = self.headers = 0
+        self.records = self.headers = self.replaced_line = 0
         self._tail = b""
 
     def feed(self, data: bytes, *, final: bool) -> list[Row]:
