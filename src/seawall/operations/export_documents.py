@@ -194,6 +194,11 @@ class _Progress:
             self._reporting.log(count_line(self._name, count, self._total))
 
 
+def counted(count: int) -> str:
+    """Return the last line of an export."""
+    return f"exported {count} record" + ("" if count == 1 else "s")
+
+
 def count_line(name: str, count: int, total: int) -> str:
     """Return the progress line of the original; ``total`` is 0 if nobody knows."""
     if not total:
