@@ -34,10 +34,12 @@ T = TypeVar("T")
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 POLL_S: Final = 0.02
 
-# A slow machine is no failing property; a failing one can be run again from what is printed.
+# A slow machine is no failing property. The examples are the same in each run, so that a change is
+# judged by what it changes; SEAWALL_SEARCH=1 looks for new ones, and prints how to see one again.
 hypothesis.settings.register_profile(
     "seawall",
     deadline=None,
+    derandomize=not os.environ.get("SEAWALL_SEARCH"),
     print_blob=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
@@ -203,18 +205,22 @@ def _mongo_process(process: MongoProcess) -> Iterator[MongoProcess]:
 
 
 @pytest.fixture(scope="session")
-def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def plain_mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoProcess]:
+    """A server of our own without sign-in or TLS."""
+    from seawall.testing.mongo_process import MongoProcess
+
+    with _mongo_process(MongoProcess(tmp_path_factory.mktemp("mongodb"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(request: pytest.FixtureRequest) -> str:
     """Connection string of a server without sign-in or TLS, or of the one in MONGODB_URI.
 
     Tests that use it are system tests. Each works in a database of its own (`mongo_db`).
     """
-    from seawall.testing.mongo_process import MongoProcess
-
-    if given := os.environ.get("MONGODB_URI"):
-        yield given
-        return
-    with _mongo_process(MongoProcess(tmp_path_factory.mktemp("mongodb"))) as server:
-        yield server.uri
+    given = os.environ.get("MONGODB_URI")
+    return given or str(request.getfixturevalue("plain_mongodb").uri)
 
 
 @pytest.fixture(scope="session")
@@ -245,6 +251,20 @@ def tls_mongodb(
 
     folder = tmp_path_factory.mktemp("mongodb-tls-server")
     with _mongo_process(MongoProcess(folder, tls=mongo_tls_files)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secure_mongodb(
+    tmp_path_factory: pytest.TempPathFactory, mongo_tls_files: TlsFiles
+) -> Iterator[MongoProcess]:
+    """A replica set of one that speaks TLS alone, and asks for a password or a certificate."""
+    from seawall.testing.mongo_process import MongoProcess
+
+    who = ("ann", secrets.token_urlsafe(9) + ":/@%")
+    folder = tmp_path_factory.mktemp("mongodb-secure")
+    server = MongoProcess(folder, tls=mongo_tls_files, user=who, alone=False)
+    with _mongo_process(server):
         yield server
 
 

@@ -238,6 +238,9 @@ def test_what_the_server_refuses(mongo_db: Any, export: Export) -> None:
 
     assert done.status == 1
     assert re.match(r"Failed: \(\w+\) .*\$nope", done.words[-1])
+    for form in (("--jsonArray",), ("--type", "csv", "-f", "n")):
+        done = export("-q", '{"n": {"$nope": 1}}', *form)
+        assert (done.status, done.out) == (1, ""), "nothing is written before the server agrees"
 
 
 def test_no_server(free_port: Callable[[], int]) -> None:

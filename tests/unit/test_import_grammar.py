@@ -141,7 +141,7 @@ def test_addresses() -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
-    status = import_.run(line.split())
+    status = import_.TOOL.run(line.split())
     captured = capsys.readouterr()
     return status, captured.out, captured.err
 

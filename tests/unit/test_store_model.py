@@ -97,12 +97,13 @@ class StoreComparison(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1), name=NAMES)
     def fail(self, which: int, name: str) -> None:
         """A batch that the engine refuses in the middle must leave no trace, in memory neither."""
-        broken = Reading(name, T0_MS, 99, 99, None, b"{}")  # type: ignore[arg-type]
+        broken = replace(a_refusal(name), at_ms=None)  # type: ignore[arg-type]
         with pytest.raises(SeawallError):
             self.stores[which]._store.append(
                 Batch(
-                    [broken._replace(received_ms=1, seq=98), broken],
+                    [Reading(name, T0_MS, 99, seq, 1, b"{}") for seq in (98, 99)],
                     [ReplayWindow(name, 99, 99, 1)],
+                    [broken],
                 )
             )
 

@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from seawall.cli.flags import BOOL, NUMBER, Flag, Grammar, Line, split_positionals
-from seawall.cli.import_flags import (
-    CONNECTION_FLAGS,
-    auth_options,
-    connection_options,
-    tls_options,
-)
+from seawall.cli.import_flags import CONNECTION_FLAGS, tool_options
 from seawall.cli.readings_flags import EXPORT_READINGS_FLAGS
 from seawall.transfer.export.options import ExportOptions, OutputOptions, QueryOptions
 from seawall.transfer.failures import OptionError
@@ -87,13 +82,7 @@ def export_options(line: Line) -> ExportOptions:
             raise OptionError("--slaveOk can't be specified when --readPreference is specified")
         preference = "nearest"
     return ExportOptions(
-        database=line.take("db", ""),
-        collection=line.take("collection", ""),
-        verbosity=line.take("verbose", 0),
-        quiet=line.take("quiet", False),
-        connection=connection_options(line),
-        tls=tls_options(line),
-        auth=auth_options(line),
+        **vars(tool_options(line)),
         output=OutputOptions(
             type="csv" if line.take("csv", False) else line.take("type", "json").lower(),
             fields=line.take("fields", ""),

@@ -166,8 +166,8 @@ def _store(line: Line, flag: Flag, value: str) -> None:
 def _number(flag: Flag, value: str) -> int:
     digits = value[1:] if value[:1] in {"+", "-"} else value
     if digits.isascii() and digits.isdigit():
-        number = int(value)
-        if -(2**63) <= number < 2**63:
+        number = int(value[:40])
+        if len(value) <= 40 and -(2**63) <= number < 2**63:
             return number
         why = "value out of range"
     else:

@@ -253,7 +253,7 @@ def read_line(arguments: Sequence[str]) -> Line:
     return line
 
 
-def connection_options(line: Line) -> options.ConnectionOptions:
+def _connection_options(line: Line) -> options.ConnectionOptions:
     """Return the options of the group."""
     return options.ConnectionOptions(
         host=line.take("host", ""),
@@ -267,7 +267,7 @@ def connection_options(line: Line) -> options.ConnectionOptions:
     )
 
 
-def tls_options(line: Line) -> options.TlsOptions:
+def _tls_options(line: Line) -> options.TlsOptions:
     """Return the options of the group."""
     certificates = line.take("sslAllowInvalidCertificates", False)
     hostnames = line.take("sslAllowInvalidHostnames", False)
@@ -284,7 +284,7 @@ def tls_options(line: Line) -> options.TlsOptions:
     )
 
 
-def auth_options(line: Line) -> options.AuthOptions:
+def _auth_options(line: Line) -> options.AuthOptions:
     """Return the options of the group."""
     return options.AuthOptions(
         username=line.take("username", ""),
@@ -294,6 +294,19 @@ def auth_options(line: Line) -> options.AuthOptions:
         aws_session_token=line.take("awsSessionToken", ""),
         gssapi_service=line.take("gssapiServiceName", ""),
         gssapi_host=line.take("gssapiHostName", ""),
+    )
+
+
+def tool_options(line: Line) -> options.ToolOptions:
+    """Return the options that import and export share."""
+    return options.ToolOptions(
+        database=line.take("db", ""),
+        collection=line.take("collection", ""),
+        verbosity=line.take("verbose", 0),
+        quiet=line.take("quiet", False),
+        connection=_connection_options(line),
+        tls=_tls_options(line),
+        auth=_auth_options(line),
     )
 
 
@@ -363,13 +376,7 @@ def import_options(line: Line) -> options.ImportOptions:
         OptionError: A value is none of its kind.
     """
     return options.ImportOptions(
-        database=line.take("db", ""),
-        collection=line.take("collection", ""),
-        verbosity=line.take("verbose", 0),
-        quiet=line.take("quiet", False),
-        connection=connection_options(line),
-        tls=tls_options(line),
-        auth=auth_options(line),
+        **vars(tool_options(line)),
         input=input_options(line),
         ingest=ingest_options(line),
     )

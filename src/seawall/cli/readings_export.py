@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from seawall.cli.commands.export import counted
 from seawall.cli.exit_codes import ExitCode
 from seawall.cli.flags import Line
 from seawall.cli.moments import parse_moment
@@ -13,7 +12,7 @@ from seawall.cli.readings_flags import EXPORT_READINGS_FLAGS, check_fitting, sta
 from seawall.cli.tool_log import ToolLog
 from seawall.model.history import ReadingQuery
 from seawall.model.ids import check_metric
-from seawall.operations.export_documents import opened_output
+from seawall.operations.export_documents import counted, opened_output
 from seawall.operations.export_readings import ReadingsExport, export_readings
 from seawall.transfer.export.options import CSV, JSON, ExportOptions
 from seawall.transfer.failures import OptionError

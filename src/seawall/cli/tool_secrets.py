@@ -13,7 +13,7 @@ from typing import Any, Final
 from seawall.cli.flags import Line
 from seawall.cli.tool_log import ToolLog
 from seawall.transfer.failures import OptionError
-from seawall.transfer.options import ImportOptions
+from seawall.transfer.options import TlsOptions
 from seawall.transfer.server_uri import WITHOUT_PASSWORD, ServerAddress
 
 CONFIG_KEYS: Final = {
@@ -91,9 +91,9 @@ def _scalar(value: str) -> str:
     return re.sub(r"\s+#.*", "", value)
 
 
-def password_warnings(line: Line, asked: ImportOptions) -> Iterator[str]:
+def password_warnings(line: Line, tls: TlsOptions) -> Iterator[str]:
     """Yield warnings about passwords that others may see, and about old TLS flags."""
-    if asked.tls.allow_invalid_certificates or asked.tls.allow_invalid_hostnames:
+    if tls.allow_invalid_certificates or tls.allow_invalid_hostnames:
         yield (
             "WARNING: --sslAllowInvalidCertificates and --sslAllowInvalidHostnames are "
             "deprecated, please use --tlsInsecure instead"
@@ -109,9 +109,7 @@ def password_warnings(line: Line, asked: ImportOptions) -> Iterator[str]:
         yield WARNING.format(where="using --sslPEMKeyPassword")
 
 
-def ask_passwords(
-    asked: ImportOptions, address: ServerAddress, log: ToolLog
-) -> tuple[ImportOptions, ServerAddress]:
+def ask_passwords(address: ServerAddress, log: ToolLog) -> ServerAddress:
     """Ask for what is missing: the user's password, and that of an encrypted key file."""
     needs = address.mechanism not in WITHOUT_PASSWORD
     if address.username and not address.password and needs:
@@ -126,7 +124,7 @@ def ask_passwords(
         secret = _asked("Enter password for client certificate:", log)
         parameters = {**address.parameters, "tlsCertificateKeyFilePassword": secret}
         address = dataclasses.replace(address, parameters=parameters)
-    return asked, address
+    return address
 
 
 def _is_encrypted(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -19,7 +20,7 @@ from seawall.transfer.export.search import search
 from seawall.transfer.export.writing import CsvWriter, DocumentWriter, JsonWriter
 from seawall.transfer.failures import TransferFailedError
 from seawall.transfer.server_uri import ServerAddress
-from seawall.transfer.sources import open_failure
+from seawall.transfer.sources import names_of_file
 from seawall.transfer.wire import Client
 
 BUFFER_BYTES: Final = 1 << 16
@@ -127,8 +128,10 @@ def _run(
         return
     writer = writer_of(asked.output, file.write)
     progress = _Progress(found.name, found.expected, reporting)
+    # The server is asked before anything is written: what it refuses leaves no half of a file.
+    first = next(found.documents, None)
     writer.begin()
-    for raw in found.documents:
+    for raw in itertools.chain([] if first is None else [first], found.documents):
         writer.document(raw)
         result.exported += 1
         if result.exported % LOOKS_AT_CLOCK == 0:
@@ -153,11 +156,7 @@ def writer_of(asked: options.OutputOptions, write: Callable[[bytes], object]) ->
     if asked.fields:
         fields = split_fields(asked.fields)
     elif asked.field_file:
-        try:
-            with open(asked.field_file, encoding="utf-8", newline="\n") as file:  # noqa: PTH123
-                fields = [line.rstrip("\n").rstrip("\r") for line in file]
-        except OSError as error:
-            raise open_failure(asked.field_file, error) from None
+        fields = names_of_file(asked.field_file)
     else:
         raise TransferFailedError(
             "CSV mode requires a field list", hint="name the columns: --fields a,b,c.d"
@@ -193,6 +192,11 @@ class _Progress:
         """Say it for the last time, if it was said before."""
         if self._told:
             self._reporting.log(count_line(self._name, count, self._total))
+
+
+def counted(count: int) -> str:
+    """Return the last line of an export."""
+    return f"exported {count} record" + ("" if count == 1 else "s")
 
 
 def count_line(name: str, count: int, total: int) -> str:

@@ -168,7 +168,7 @@ class ColumnarConverter:
     def _branch(self, tree: Branch, values: Sequence[pa.StringArray], rows: int) -> list[Segment]:
         parts: list[Segment] = []
         for step, child in tree.children.items():
-            name = str(step).encode() + b"\0"
+            name = cells.encoded(str(step)) + b"\0"
             if isinstance(child, Branch):
                 kind = cells.ARRAY if child.is_array else cells.DOCUMENT
                 inside = segments.document(self._branch(child, values, rows), rows)

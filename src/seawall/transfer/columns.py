@@ -41,7 +41,9 @@ TRANSLATORS: Final[dict[str, Callable[[str], str]]] = {
     DATE_ORACLE: layouts.from_oracle,
 }
 _TYPED: Final = re.compile(r"(.*)\.(\w+)\((.*)\)", re.DOTALL)
-_INDEX: Final = re.compile(r"0|[1-9][0-9]*")
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
+MAX_LEVELS: Final = 200
+"""Documents in documents: more than the original reads in JSON, and than servers take."""
 
 Step = str | int
 """A key of a document, or an index of an array."""
@@ -167,6 +169,8 @@ def check_name(name: str) -> None:
         raise NameError_(f"field `{name}` cannot start with a '$'")
     if ".." in name:
         raise NameError_(f"field `{name}` cannot contain consecutive '.' characters")
+    if name.count(".") >= MAX_LEVELS:
+        raise NameError_(f"field `{name[:40]}...` has more than {MAX_LEVELS} levels")
 
 
 def tree_of(names: Sequence[str], *, array_indexes: bool = False) -> Branch:
@@ -235,3 +239,9 @@ def split_fields(text: str) -> list[str]:
             names.append(text[start:position])
             start = position + 1
     return [*names, text[start:]]
+
+
+def names_in(data: bytes) -> list[str]:
+    """Return field names, one a line; bytes that are no UTF-8 stay what they are."""
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]

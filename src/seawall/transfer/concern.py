@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from seawall.transfer.failures import OptionError, TransferFailedError
 from seawall.transfer.readers.extended import Pairs
 from seawall.transfer.readers.json_legacy import LegacyParser
+
+NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 
 
 def concern_of(typed: str, from_uri: dict[str, Any]) -> dict[str, Any]:
@@ -28,10 +31,9 @@ def concern_of(typed: str, from_uri: dict[str, Any]) -> dict[str, Any]:
 
 def _typed(typed: str) -> dict[str, Any]:
     if not typed.lstrip().startswith("{"):
-        number = typed[1:] if typed[:1] in {"+", "-"} else typed
-        return {"w": int(typed) if number.isascii() and number.isdigit() else typed}
+        return {"w": int(typed) if NUMBER.fullmatch(typed) else typed}
     try:
-        value = LegacyParser(typed.encode()).value()
+        value = LegacyParser(typed.encode("utf-8", "surrogateescape")).value()
     except TransferFailedError as error:
         raise OptionError(f"error constructing write concern: {error.message}") from None
     if not isinstance(value, Pairs):
@@ -40,8 +42,9 @@ def _typed(typed: str) -> dict[str, Any]:
     for key, each in value:
         name = key.decode("utf-8", "replace")
         found[name] = each.decode("utf-8", "replace") if isinstance(each, bytes) else each
-    if isinstance(found.get("w"), float):
-        found["w"] = int(found["w"])
+    w = found.get("w")
+    if isinstance(w, float) and w.is_integer():
+        found["w"] = int(w)
     if not isinstance(found.get("w", 1), int | str):
         raise OptionError("error constructing write concern: invalid 'w' argument")
     return found

@@ -22,6 +22,11 @@ from seawall.transfer.server_uri import EXTERNAL, ServerAddress
 from seawall.transfer.wire import Channel, Client
 
 BOOLEANS: Final = {"true": True, "false": False}
+TEXTS: Final = frozenset(
+    {"replicaSet", "authSource", "readConcernLevel", "srvServiceName", "tlsCAFile"}
+    | {"tlsCertificateKeyFile", "tlsCertificateKeyFilePassword"}
+)
+"""Parameters that are text even where it is made of digits."""
 NAMESPACE_NOT_FOUND: Final = 26
 TLS_CONNECTOR: Final = "error configuring the connector: "
 
@@ -41,7 +46,7 @@ def connect(address: ServerAddress, connection: ConnectionOptions, tls: TlsOptio
     try:
         client = MongoClient(_target(address), **_settings(address, connection, tls, uses_tls))
         client.admin.command("ping")
-    except (PyMongoError, ssl.SSLError, OSError, ValueError) as error:
+    except (PyMongoError, ssl.SSLError, OSError, ValueError, TypeError) as error:
         if client is not None:
             client.close()
         raise _unreachable(address, error) from None
@@ -96,7 +101,7 @@ def _settings(
     given = address.parameters
     settings: dict[str, Any] = {name: BOOLEANS.get(value, value) for name, value in given.items()}
     for name, value in settings.items():
-        if isinstance(value, str) and value.isascii() and value.isdigit():
+        if name not in TEXTS and isinstance(value, str) and value.isascii() and value.isdigit():
             settings[name] = int(value)
     settings.setdefault("connectTimeoutMS", max(connection.dial_timeout_s, 0) * 1000 or None)
     settings.setdefault("appname", "seawall import")
@@ -183,7 +188,8 @@ def _hint(text: str) -> str:
         return (
             "--sslCAFile names the file with the certificate authority that the server's comes from"
         )
-    if "connection closed" in text or "SSL" in text:
+    # Who is spoken to without TLS, and waits for it, hangs up in one way or another.
+    if any(each in text for each in ("connection closed", "SSL", "reset by peer", ": timed out")):
         return "does the server speak TLS (--ssl), or does it not?"
     return "is the server running, and are --host and --port right?"
 

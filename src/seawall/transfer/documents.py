@@ -17,7 +17,7 @@ from seawall.transfer.failures import IrregularError, TransferFailedError
 from seawall.transfer.options import InputOptions
 from seawall.transfer.readers.delimited import CsvScanner, Row, TsvScanner, csv_text
 from seawall.transfer.readers.json import JsonReader
-from seawall.transfer.sources import open_failure
+from seawall.transfer.sources import names_of_file
 
 SMALLEST_PIECE_BYTES: Final = 32 * 1024
 """Less than this goes to the exact path: the fast one would gain nothing."""
@@ -53,6 +53,10 @@ class Skipped:
         self._log(f"skipping row #{number}: [{' '.join(row)}]")
         self._raw(text)
 
+    def tell(self, text: str) -> None:
+        """Say something about the input as a whole."""
+        self._log(text)
+
     def bad(self, text: str, why: str) -> None:
         """Take a record that cannot be read."""
         assert self._bad is not None  # noqa: S101  `keeps_going` was asked
@@ -74,17 +78,18 @@ def header_of(asked: InputOptions) -> list[Column] | None:
     if asked.headerline:
         return None
     if asked.field_file is not None:
-        try:
-            with open(asked.field_file, encoding="utf-8", newline="\n") as file:  # noqa: PTH123
-                names = [line.rstrip("\n").rstrip("\r") for line in file]
-        except OSError as error:
-            raise open_failure(asked.field_file, error) from None
+        names = names_of_file(asked.field_file)
     else:
         names = split_fields(asked.fields or "")
-    return _columns(names, asked)
+    return columns_named(names, asked)
 
 
-def _columns(names: Sequence[str], asked: InputOptions) -> list[Column]:
+def columns_named(names: Sequence[str], asked: InputOptions) -> list[Column]:
+    """Return the columns of a header, of a file or of `--fields`.
+
+    Raises:
+        TransferFailedError: A type or a name is wrong.
+    """
     return columns_of(
         names,
         have_types=asked.columns_have_types,
@@ -138,7 +143,7 @@ class Documents:
                 raise failure
         if not rows:
             raise TransferFailedError("EOF", hint="the input is empty: there is no header line")
-        return _columns(rows[0], self._asked), rows[1:]
+        return columns_named(rows[0], self._asked), rows[1:]
 
     def _json(self, chunks: Iterator[bytes]) -> Iterator[Block]:
         def bad(raw: bytes, why: str) -> None:
@@ -197,6 +202,11 @@ class _Delimited:
                         yield block
                 yield from self._failed()
         yield from self._converted(self._scanner.feed(pending, final=True))
+        if line := self._scanner.replaced_line:
+            self._skipped.tell(
+                f"WARNING: from line {line} on there are bytes that are no UTF-8; each became "
+                "U+FFFD. Of what encoding is the file? iconv -f WINDOWS-1252 -t UTF-8 converts it"
+            )
         yield from self._failed()
 
     def _failed(self) -> Iterator[Block]:

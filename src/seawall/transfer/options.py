@@ -120,8 +120,8 @@ class IngestOptions:
 
 
 @dataclass(frozen=True)
-class ImportOptions:
-    """All of one import."""
+class ToolOptions:
+    """What import and export share."""
 
     database: str = ""
     collection: str = ""
@@ -130,5 +130,11 @@ class ImportOptions:
     connection: ConnectionOptions = field(default_factory=ConnectionOptions)
     tls: TlsOptions = field(default_factory=TlsOptions)
     auth: AuthOptions = field(default_factory=AuthOptions)
+
+
+@dataclass(frozen=True)
+class ImportOptions(ToolOptions):
+    """All of one import."""
+
     input: InputOptions = field(default_factory=InputOptions)
     ingest: IngestOptions = field(default_factory=IngestOptions)

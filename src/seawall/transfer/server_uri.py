@@ -33,6 +33,7 @@ PASSED_ON: Final = {
 }
 OWN: Final = frozenset({"w", "j", "journal", "wtimeoutms", "ssl", "connect"})
 SYNONYMS: Final = {"ssl": "tls", "sslcertificateauthorityfile": "tlsCAFile"}
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _URI: Final = re.compile(
     r"(mongodb(?:\+srv)?)://(?:([^@/?]*)@)?([^/?]*)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL
 )
@@ -106,11 +107,7 @@ def _check_port(name: str, shown: str) -> None:
     if name.endswith(".sock") or name.startswith("%2F"):
         return
     _, colon, port = name.rpartition(":")
-    if (
-        colon
-        and not name.endswith("]")
-        and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)
-    ):
+    if colon and not name.endswith("]") and not (_NUMBER.fullmatch(port) and 0 < int(port) < 65536):
         raise OptionError(
             f'error parsing URI from {shown}: error parsing uri: invalid host "{name}": '
             "port must be an integer in the range [1, 65535]"
@@ -130,10 +127,12 @@ def _parameters(query: str) -> tuple[dict[str, str], dict[str, Any], tuple[str, 
         value = unquote(value)
         lowered = SYNONYMS.get(name.lower(), name).lower()
         if lowered == "w":
-            concern["w"] = int(value) if value.lstrip("-").isdigit() else value
+            concern["w"] = int(value) if _NUMBER.fullmatch(value) else value
         elif lowered in {"j", "journal"}:
             concern["j"] = value == "true"
         elif lowered == "wtimeoutms":
+            if not _NUMBER.fullmatch(value):
+                raise OptionError(f"error parsing uri: invalid value for {name!r}: {value!r}")
             concern["wtimeout"] = int(value)
         elif lowered in PASSED_ON:
             parameters[PASSED_ON[lowered]] = value

@@ -12,9 +12,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, Final
 
+from seawall.transfer import columns
 from seawall.transfer.failures import TransferFailedError
 
 BOM: Final = b"\xef\xbb\xbf"
+MARKS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\0\0\xfe\xff": "UTF-32"}
+"""Byte order marks of what is not UTF-8; none of them can begin a text that is."""
 FIRST_CHUNK_BYTES: Final = 64 * 1024
 CHUNK_BYTES: Final = 2 * 1024 * 1024
 GZIP, ZSTD, XZ, BZIP2 = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"BZh"
@@ -93,6 +96,7 @@ class Source:
             first = read(FIRST_CHUNK_BYTES)
             while 0 < len(first) < len(BOM) and (more := read(FIRST_CHUNK_BYTES)):
                 first += more
+            _check_encoding(first, getattr(file, "name", "standard input"))
             yield first.removeprefix(BOM)
             while chunk := read(CHUNK_BYTES):
                 yield chunk
@@ -101,6 +105,16 @@ class Source:
             raise TransferFailedError(f"reading {name}: {_reason(error)}") from None
         self._done += self._current.bytes_read
         self._current = None
+
+
+def _check_encoding(first: bytes, name: str) -> None:
+    """Refuse what would become documents of nonsense."""
+    for mark, encoding in MARKS.items():
+        if first.startswith(mark):
+            raise TransferFailedError(
+                f"reading {name}: it is {encoding}, not UTF-8",
+                hint=f"convert it first: iconv -f {encoding} -t UTF-8",
+            )
 
 
 def _unpacked(file: Any) -> Any:
@@ -127,3 +141,16 @@ def open_failure(path: str, error: OSError) -> TransferFailedError:
     return TransferFailedError(
         f"open {path}: {_reason(error)}", hint="is the name right, and may you read it?"
     )
+
+
+def names_of_file(path: str) -> list[str]:
+    """Return the field names in a file.
+
+    Raises:
+        TransferFailedError: It cannot be opened.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  paths are text here
+            return columns.names_in(file.read())
+    except OSError as error:
+        raise open_failure(path, error) from None

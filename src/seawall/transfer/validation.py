@@ -13,6 +13,7 @@ from seawall.transfer.failures import SettingsError
 from seawall.transfer.options import ImportOptions
 
 MAX_DATABASE_BYTES: Final = 63
+BAD_IN_COLLECTION: Final = "$\0"
 BAD_IN_DATABASE: Final = '/\\. "\0$'
 
 
@@ -149,8 +150,17 @@ def check_collection(name: str) -> None:
             f"invalid collection name: collection name '{name}' "
             "is not allowed to begin with 'system.'"
         )
+    check_letters(name)
+
+
+def check_letters(name: str) -> None:
+    """Check the letters of a collection's name.
+
+    Raises:
+        SettingsError: The server would not take one.
+    """
     for character in name:
-        if character in "$\0":
+        if character in BAD_IN_COLLECTION:
             raise SettingsError(
                 f"invalid collection name: illegal character '{character}' found in '{name}'"
             )

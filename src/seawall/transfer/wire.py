@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import struct
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import bson
@@ -25,6 +25,10 @@ OP_MSG: Final = 2013
 MORE_TO_COME: Final = 2
 RETRYABLE: Final = frozenset({6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
 """Errors of a server that is stepping down or going away (retryable writes specification)."""
+MAX_COMMAND_BYTES: Final = 16 * 1024 * 1024 + 8192
+"""Of documents in a command that is one document; a server lets it have 16 KB more than theirs."""
+ELEMENT_BYTES: Final = 12
+"""Around each document in an array, at most."""
 MAX_MESSAGE_BYTES: Final = 48_000_000 - 1_048_576
 """What the original puts into one message at most."""
 
@@ -48,7 +52,8 @@ class Channel:
         self._transactions = itertools.count(1)
         self._connection: Any = None
         self._lending: Any = None
-        self._session = client.start_session() if retries else None
+        # A batch is sent again only where its number tells the server that it is the same.
+        self._session = client.start_session() if retries and self._raw else None
 
     def send(
         self,
@@ -146,16 +151,35 @@ class Channel:
     def _portable(
         self, body: dict[str, Any], sequence: str, documents: Sequence[Buffer]
     ) -> Mapping[str, Any]:
-        body = {k: v for k, v in body.items() if k not in {"lsid", "txnNumber"}}
-        raw = bytes(b"".join(documents))
-        each: list[Any] = []
-        start = 0
-        while start < len(raw):
-            (length,) = struct.unpack_from("<i", raw, start)
-            each.append(RawBSONDocument(raw[start : start + length]))
-            start += length
-        body[sequence] = each
-        return self._client[self._database].command(body)
+        """Send by the public interface of the driver, in commands of the size of a document."""
+        database = self._client[self._database]
+        whole: dict[str, Any] = {"ok": 1, "n": 0, "nModified": 0, "upserted": [], "writeErrors": []}
+        for part in _portions(bytes(b"".join(documents))):
+            reply = database.command({**body, sequence: part})
+            if not reply.get("ok", 1):
+                return reply
+            for name in ("n", "nModified", "upserted", "writeErrors"):
+                whole[name] += reply.get(name, type(whole[name])())
+            if "writeConcernError" in reply:
+                whole["writeConcernError"] = reply["writeConcernError"]
+            if whole["writeErrors"] and body.get("ordered", True):
+                break
+        return whole
+
+
+def _portions(raw: bytes) -> Iterator[list[RawBSONDocument]]:
+    """Yield documents, as many together as fit into one document; one at least."""
+    part: list[RawBSONDocument] = []
+    size = start = 0
+    while start < len(raw):
+        length = struct.unpack_from("<i", raw, start)[0] + ELEMENT_BYTES
+        if part and size + length > MAX_COMMAND_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(RawBSONDocument(raw[start : start + length - ELEMENT_BYTES]))
+        start += length - ELEMENT_BYTES
+        size += length
+    yield part
 
 
 def _refusal(reply: Mapping[str, Any]) -> TransferFailedError:

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import click
-
-from seawall.cli.commands.import_ import BAD_VERBOSITY, FAILED, OK, described, version_text
 from seawall.cli.export_flags import GRAMMAR, export_options, read_line
 from seawall.cli.flags import Line
 from seawall.cli.readings_flags import EXPORT_READINGS_FLAGS, asks_for_readings
-from seawall.cli.tool_log import ToolLog, help_text
-from seawall.cli.tool_secrets import apply_config, ask_passwords, password_warnings
-from seawall.errors import SeawallError
-from seawall.transfer.export.options import ExportOptions, check_settings
-from seawall.transfer.failures import (
-    OptionError,
-    SettingsError,
-    TransferFailedError,
-    UnreachableError,
-    VerbosityError,
+from seawall.cli.tool_command import (
+    FAILED,
+    OK,
+    Tool,
+    ToolCommand,
+    allowed_in,
+    say_hint,
+    stop_on_signals,
 )
-from seawall.transfer.options import ImportOptions
+from seawall.cli.tool_log import ToolLog
+from seawall.transfer.export.options import ExportOptions, check_settings
+from seawall.transfer.failures import SettingsError, TransferFailedError, UnreachableError
 
-TRY_HELP: Final = "try 'seawall export --help' for more information"
 USAGE: Final = """\
 Usage:
   seawall export <options> <connection-string>
@@ -46,52 +40,6 @@ Examples:
 """
 
 
-class ExportCommand(click.Command):
-    """Hands its words over as they are: this line has a grammar of its own."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep all words."""
-        ctx.args = list(args)
-        return ctx.args
-
-    def invoke(self, ctx: click.Context) -> int:
-        """Run, and return the exit status."""
-        return run(ctx.args)
-
-    def get_help(self, ctx: click.Context) -> str:
-        """Return the help, with the flags by group."""
-        return help_text(USAGE, GRAMMAR.flags)
-
-
-command = ExportCommand(
-    "export",
-    help="Export documents from MongoDB, with mongoexport's command line; or readings.\n\n"
-    "A connection string may stand without a flag. With --readings: readings from Seawall's own "
-    "store. Status: 0, 1, and 255 for a bad verbosity; with --readings as everywhere.",
-    epilog="Examples: seawall export -d blog -c posts --out posts.json; "
-    "seawall export --readings --device attic --since 7d --type csv --out week.csv",
-    params=[described(flag) for flag in GRAMMAR.flags if flag.group and flag.name != "help"],
-)
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Run one export; return its exit status."""
-    log = ToolLog(sys.stderr)
-    try:
-        line = read_line(arguments)
-        apply_config(line)
-        log.configure(line.take("verbose", 0), line.take("quiet", False))
-        return _prepared(line, log)
-    except VerbosityError as error:
-        sys.stderr.write(error.message + "\n")
-        return BAD_VERBOSITY
-    except OptionError as error:
-        log.line(f"error parsing command line options: {error.message}")
-        _hint(log, error)
-        log.line(TRY_HELP)
-        return FAILED
-
-
 def _prepared(line: Line, log: ToolLog) -> int:
     # The rest is read by modules that a wrong command line need not wait for.
     from seawall.transfer.server_uri import address_of  # noqa: PLC0415
@@ -99,11 +47,7 @@ def _prepared(line: Line, log: ToolLog) -> int:
     asked = export_options(line)
     address = address_of(asked.connection, asked.tls, asked.auth, asked.database)
     reads_store = asks_for_readings(line, "readings", EXPORT_READINGS_FLAGS)
-    if line.take("help", False):
-        sys.stdout.write(help_text(USAGE, GRAMMAR.flags))
-        return OK
-    if line.take("version", False):
-        sys.stdout.write(version_text().replace("import", "export", 1))
+    if TOOL.answers(line):
         return OK
     if reads_store:
         from seawall.cli.readings_export import run_readings_export  # noqa: PLC0415
@@ -114,12 +58,7 @@ def _prepared(line: Line, log: ToolLog) -> int:
     preference_of(asked.query.read_preference)
     if line.take("slaveOk", False):
         log.line("--slaveOk is deprecated and --readPreference=nearest should be used instead")
-    shared = ImportOptions(connection=asked.connection, tls=asked.tls, auth=asked.auth)
-    for text in password_warnings(line, shared):
-        log.line(text)
-    for name in address.ignored:
-        log.line(f"WARNING: ignoring unsupported URI parameter `{name}`")
-    _, address = ask_passwords(shared, address, log)
+    address = allowed_in(line, asked, address, log)
     if line.take("csv", False):
         log.line("csv flag is deprecated; please use --type=csv instead")
     asked = dataclasses.replace(asked, database=asked.database or address.database)
@@ -127,8 +66,8 @@ def _prepared(line: Line, log: ToolLog) -> int:
         query = _checked(asked)
     except SettingsError as error:
         log.line(error.message)
-        _hint(log, error)
-        log.line(TRY_HELP)
+        say_hint(log, error)
+        log.line(TOOL.try_help)
         return FAILED
     return _exported(asked, query, address, log)
 
@@ -161,33 +100,27 @@ def _exported(asked: ExportOptions, query: str, address: Any, log: ToolLog) -> i
 
     result = operation.ExportResult()
     reporting = operation.ExportReporting(log.line, log.draw if log.draws else None)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    stop_on_signals(KeyboardInterrupt)
     try:
         operation.export_documents(asked, query, address, reporting, result)
     except UnreachableError as error:
         log.line(f"error connecting to host: {error.message}")
-        _hint(log, error)
+        say_hint(log, error)
         return FAILED
     except operation.OutputError as error:
         log.line(error.message)
         return FAILED
     except TransferFailedError as error:
         log.line(f"Failed: {error.message}")
-        _hint(log, error)
+        say_hint(log, error)
         _silence_output()
         return FAILED
     except KeyboardInterrupt as stop:
-        log.line(f"signal '{stop}' received; {counted(result.exported)} before it")
+        log.line(f"signal '{stop}' received; {operation.counted(result.exported)} before it")
         _silence_output()
         return FAILED
-    log.line(counted(result.exported))
+    log.line(operation.counted(result.exported))
     return OK
-
-
-def _stop(number: int, _frame: object) -> None:
-    signal.signal(number, lambda *_: os._exit(FAILED))
-    raise KeyboardInterrupt("interrupt" if number == signal.SIGINT else "terminated")
 
 
 def _silence_output() -> None:
@@ -198,11 +131,12 @@ def _silence_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def counted(count: int) -> str:
-    """Return the last line of an export."""
-    return f"exported {count} record" + ("" if count == 1 else "s")
-
-
-def _hint(log: ToolLog, error: SeawallError) -> None:
-    if error.hint:
-        log.line(f"hint: {error.hint}")
+TOOL: Final = Tool("export", USAGE, GRAMMAR, read_line, _prepared)
+command = ToolCommand(
+    TOOL,
+    help="Export documents from MongoDB, with mongoexport's command line; or readings.\n\n"
+    "A connection string may stand without a flag. With --readings: readings from Seawall's own "
+    "store. Status: 0, 1, and 255 for a bad verbosity; with --readings as everywhere.",
+    epilog="Examples: seawall export -d blog -c posts --out posts.json; "
+    "seawall export --readings --device attic --since 7d --type csv --out week.csv",
+)

@@ -1,13 +1,14 @@
 """The way of a batch into the file.
 
-Rows that are clustered by device cost a page for each device of a batch: 6 to
-12 CPU microseconds a reading from 500 devices, most of it for copying pages
-through the write-ahead log. So a batch goes to the end of the table ``recent``
-(0.8 µs), its windows into ``window_log`` as one blob (0.3 µs), and now and then
-all of it is *settled* in one piece: moved into the clustered ``reading``, and the
-windows folded (1 µs a reading). Both tables together hold every reading once:
-what is held stands in ``run`` as runs of numbers without a gap, which cost
-nothing where a unique index costs 0.6 µs. See ``bench/store.py`` for the figures.
+What is clustered by device costs a page for each device of a batch: 6 to 12 CPU
+microseconds a reading from 500 devices, most of it for copying pages through the
+write-ahead log. So a batch goes to the end of the table ``recent``, a row for each
+of its devices (see ``blocks``), its windows into ``window_log`` as one blob, and
+now and then all of it is *settled* in one piece: the rows of each device are joined
+into few of the table ``block``, and the windows folded. Both tables together hold
+every reading once: what is held stands in ``run`` as runs of numbers without a gap,
+which cost nothing where a unique index costs 0.6 µs. See ``bench/store.py`` for the
+figures.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import msgspec
 from seawall.errors import StoreError
 from seawall.model.reading import Batch, Reading, ReplayWindow
 from seawall.store.series import KEPT_BOOTS
+from seawall.store.sqlite.blocks import Block, Row, joined, newest, packed, unpacked
 from seawall.store.sqlite.database import Database
 from seawall.store.sqlite.refusals import keep_refusals
 from seawall.store.sqlite.rows import write_rows
 
-_COLUMNS: Final = 6
+_Value = int | bytes | None
 _NOTHING: Final = (-1, -1, -1)
 
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -44,16 +46,18 @@ class _Sender:
         first: Lowest number of the newest run.
         last: Highest number of the newest run.
         runs: Other runs with readings that wait for settling.
-        waiting: How many of its readings wait for settling.
+        blocks: What waits for settling.
+        fresh: What is being appended.
     """
 
-    __slots__ = ("boot", "first", "last", "number", "runs", "waiting")
+    __slots__ = ("blocks", "boot", "first", "fresh", "last", "number", "runs")
 
     def __init__(self, number: int, newest: tuple[int, int, int]) -> None:
         self.number = number
         self.boot, self.first, self.last = newest
         self.runs: list[tuple[int, int, int]] = []
-        self.waiting = 0
+        self.blocks: list[Block] = []
+        self.fresh: list[Row] = []
 
     def hold(self, boot: int, seq: int) -> None:
         """Take a reading, which must be new, into a run."""
@@ -72,7 +76,7 @@ class _Sender:
         """Return the rows of the runs with waiting readings, one after the other."""
         runs = [*self.runs, (self.boot, self.first, self.last)]
         self.runs.clear()
-        self.waiting = 0
+        self.blocks.clear()
         return [value for run in runs for value in (self.number, *run)]
 
 
@@ -93,10 +97,12 @@ class Appender:
         self._max_refusals = max_refusals
         self._settle_rows = settle_rows
         self._senders: dict[str, _Sender] = {}
-        self._waiting = 0
+        self._rows = 0
         """Rows in ``recent``; their numbers run from 1 to this."""
+        self._waiting = 0
+        """Readings in them."""
         self._waiting_keys: set[tuple[int, int, int]] | None = None
-        """(sender, boot, seq) of all rows in ``recent``, loaded once a late reading asks."""
+        """(sender, boot, seq) of these readings, gathered once a late reading asks."""
         self._settlings = -1
         self._data_version = -1
         self._undone = -1
@@ -106,10 +112,7 @@ class Appender:
         """Commit a batch durably (see `ReadingStore.append`)."""
         with self._database.transaction() as db:
             self._catch_up(db)
-            flat = self._new_rows(db, batch.readings)
-            new = len(flat) // _COLUMNS
-            write_rows(db, "INSERT INTO recent VALUES", "(NULL,?,?,?,?,?,?)", flat)
-            self._waiting += new
+            new = self._append_new(db, batch.readings)
             if batch.windows:
                 self._log_windows(db, batch.windows)
             if batch.refusals:
@@ -121,29 +124,32 @@ class Appender:
         """Move what waits into its place, in one transaction."""
         with self._database.transaction() as db:
             self._catch_up(db)
-            db.execute(
-                "INSERT OR IGNORE INTO reading SELECT sender, ts, boot, seq, received, body"
-                " FROM recent"
-            )
-            self._update_heads(db)
+            self._settle_blocks(db)
             db.execute("DELETE FROM recent")
             _fold_windows(db)
             db.execute("UPDATE fact SET value = value + 1 WHERE name = 'settlings'")
             self._settlings += 1
-            self._waiting = 0
+            self._rows = self._waiting = 0
             self._waiting_keys = None
 
-    def _update_heads(self, db: sqlite3.Connection) -> None:
-        counts: list[int] = []
-        runs: list[int] = []
+    def _settle_blocks(self, db: sqlite3.Connection) -> None:
+        blocks: list[_Value] = []
+        counts: list[_Value] = []
+        heads: list[_Value] = []
+        runs: list[_Value] = []
         for sender in self._senders.values():
-            if sender.waiting:
-                counts += (sender.number, sender.waiting)
+            if sender.blocks:
+                number = sender.number
+                for block in joined(sender.blocks):
+                    blocks += (None, number, *block)
+                counts += (number, sum([readings for _, _, readings, _ in sender.blocks]))
+                heads += (number, *newest(sender.blocks))
                 runs += sender.has_settled()
+        write_rows(db, "INSERT INTO block VALUES", "(?,?,?,?,?,?)", blocks)
+        write_rows(db, _ADD_COUNTS, "(?,?)", counts, _OF_SETTLED)
+        write_rows(db, _SET_HEADS, "(?,?,?,?,?,?)", heads, _OF_SETTLED + _IF_NEWER)
         # A run that has grown since the last settling replaces itself: its first is its key.
         write_rows(db, "INSERT OR REPLACE INTO run VALUES", "(?,?,?,?)", runs)
-        tail = ") AS settled WHERE number = settled.column1"
-        write_rows(db, _UPDATE_HEADS, "(?,?)", counts, tail)
 
     # -- deciding what is new
 
@@ -157,31 +163,54 @@ class Appender:
         (settlings,) = db.execute("SELECT value FROM fact WHERE name = 'settlings'").fetchone()
         if settlings != self._settlings:
             self._senders.clear()
-            self._waiting = 0
+            self._rows = self._waiting = 0
             self._waiting_keys = None
         rows = db.execute(
-            "SELECT n, device_id, recent.sender, recent.boot, recent.seq FROM recent"
+            "SELECT recent.n, device_id, first, last, recent.readings, packed FROM recent"
             " JOIN sender ON sender.number = recent.sender WHERE n > ? ORDER BY n",
-            (self._waiting,),
+            (self._rows,),
         )
-        for n, device_id, number, boot, seq in rows.fetchall():
+        for n, device_id, first_ms, last_ms, readings, data in rows.fetchall():
             sender = self._senders.get(device_id) or self._meet(db, device_id)
-            sender.hold(boot, seq)
-            sender.waiting += 1
-            self._waiting = n
-            if self._waiting_keys is not None:
-                self._waiting_keys.add((number, boot, seq))
+            sender.blocks.append((first_ms, last_ms, readings, data))
+            for _, boot, seq, _, _ in unpacked(readings, data):
+                sender.hold(boot, seq)
+                if self._waiting_keys is not None:
+                    self._waiting_keys.add((sender.number, boot, seq))
+            self._rows = n
+            self._waiting += readings
         self._settlings = settlings
         self._data_version = data_version
         self._undone = self._database.undone
 
-    def _new_rows(self, db: sqlite3.Connection, readings: Sequence[Reading]) -> list[int | bytes]:
-        """Return the values of the readings that are not stored yet, row after row."""
-        flat: list[int | bytes] = []
+    def _append_new(self, db: sqlite3.Connection, readings: Sequence[Reading]) -> int:
+        """Append the readings that are not stored yet; return how many they are."""
+        flat: list[_Value] = []
+        new = 0
+        for sender in self._take_new(db, readings):
+            rows = sender.fresh
+            new += len(rows)
+            for block in packed(rows):
+                sender.blocks.append(block)
+                flat.append(sender.number)
+                flat += block
+            rows.clear()
+        write_rows(db, "INSERT INTO recent VALUES", "(NULL,?,?,?,?,?)", flat)
+        self._rows += len(flat) // 5
+        self._waiting += new
+        return new
+
+    def _take_new(self, db: sqlite3.Connection, readings: Sequence[Reading]) -> list[_Sender]:
+        """Give the readings that are not stored yet to their senders; return these."""
+        touched: list[_Sender] = []
         senders = self._senders
         keys = self._waiting_keys
+        last_id = None
         for device_id, ts_ms, boot, seq, received_ms, body in readings:
-            sender = senders.get(device_id) or self._meet(db, device_id)
+            if device_id != last_id:  # a device's readings come some at a time
+                last_id = device_id
+                sender = senders.get(device_id) or self._meet(db, device_id)
+                rows = sender.fresh
             if boot == sender.boot and seq == sender.last + 1:
                 sender.last = seq  # nearly always; `hold` without a call
             else:
@@ -189,15 +218,16 @@ class Appender:
                     if boot == sender.boot and seq >= sender.first:
                         continue
                     if keys is None:
-                        keys = self._load_waiting_keys(db, flat)
+                        keys = self._gather_waiting_keys()
                     if _is_stored(db, keys, (sender.number, boot, seq)):
                         continue
                 sender.hold(boot, seq)
             if keys is not None:
                 keys.add((sender.number, boot, seq))
-            sender.waiting += 1
-            flat += (sender.number, ts_ms, boot, seq, received_ms, body)
-        return flat
+            if not rows:
+                touched.append(sender)
+            rows.append((ts_ms, boot, seq, received_ms, body))
+        return touched
 
     def _meet(self, db: sqlite3.Connection, device_id: str) -> _Sender:
         """Return a sender that is not remembered, numbered now if it is new."""
@@ -210,22 +240,26 @@ class Appender:
         sender = self._senders[device_id] = _Sender(number, row or _NOTHING)
         return sender
 
-    def _load_waiting_keys(
-        self, db: sqlite3.Connection, flat: list[int | bytes]
-    ) -> set[tuple[int, int, int]]:
-        keys = set(db.execute("SELECT sender, boot, seq FROM recent"))
-        keys.update(zip(flat[0::_COLUMNS], flat[2::_COLUMNS], flat[3::_COLUMNS], strict=True))
+    def _gather_waiting_keys(self) -> set[tuple[int, int, int]]:
+        senders = self._senders.values()
+        keys = {
+            (sender.number, row[1], row[2])
+            for sender in senders
+            for _, _, readings, data in sender.blocks
+            for row in unpacked(readings, data)
+        }
+        keys.update((sender.number, r[1], r[2]) for sender in senders for r in sender.fresh)
         self._waiting_keys = keys
         return keys
 
     # -- the rest of a batch
 
     def _log_windows(self, db: sqlite3.Connection, windows: Sequence[ReplayWindow]) -> None:
-        packed = []
+        logged = []
         for window in windows:
             sender = self._senders.get(window.device_id) or self._meet(db, window.device_id)
-            packed.append((sender.number, window.boot, window.top, _seen_bytes(window.seen)))
-        db.execute("INSERT INTO window_log (windows) VALUES (?)", (_pack(packed),))
+            logged.append((sender.number, window.boot, window.top, _seen_bytes(window.seen)))
+        db.execute("INSERT INTO window_log (windows) VALUES (?)", (_pack(logged),))
 
     def _keep_refusals(self, db: sqlite3.Connection, batch: Batch) -> None:
         for name, count in keep_refusals(db, batch.refusals, self._max_refusals).items():
@@ -265,10 +299,14 @@ _PER_SENDER: Final = 60
 _QUIET_ROWS: Final = 64
 _QUIET_WAITING: Final = 4_000
 
-_UPDATE_HEADS: Final = (
-    "UPDATE sender SET readings = readings + settled.column2, (ts, boot, seq, received, body) ="
-    " (SELECT ts, boot, seq, received, body FROM reading WHERE reading.sender = number"
-    "  ORDER BY ts DESC, boot DESC, seq DESC LIMIT 1) FROM (VALUES"
+_ADD_COUNTS: Final = "UPDATE sender SET readings = readings + settled.column2 FROM (VALUES"
+_SET_HEADS: Final = (
+    "UPDATE sender SET ts = settled.column2, boot = settled.column3, seq = settled.column4,"
+    " received = settled.column5, body = settled.column6 FROM (VALUES"
+)
+_OF_SETTLED: Final = ") AS settled WHERE number = settled.column1"
+_IF_NEWER: Final = (
+    " AND (ts IS NULL OR (settled.column2, settled.column3, settled.column4) > (ts, boot, seq))"
 )
 _TRIM_WINDOWS: Final = (
     "DELETE FROM replay_window WHERE (sender, boot) IN (SELECT sender, boot FROM (SELECT sender,"
@@ -303,8 +341,8 @@ def _is_stored(
 
 def logged_windows(db: sqlite3.Connection) -> Iterable[tuple[int, int, int, bytes]]:
     """Yield (sender, boot, top, seen) of the windows that are not folded yet, oldest first."""
-    for (packed,) in db.execute("SELECT windows FROM window_log ORDER BY n"):
-        yield from _unpack(packed)
+    for (windows,) in db.execute("SELECT windows FROM window_log ORDER BY n"):
+        yield from _unpack(windows)
 
 
 def _fold_windows(db: sqlite3.Connection) -> None:

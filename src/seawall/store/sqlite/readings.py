@@ -1,15 +1,16 @@
 """Readings and replay windows in SQLite: what is asked of them.
 
-A reading stands either in ``recent`` or, once settled, in ``reading``. Every
-answer takes both in. Long answers come page by page, each page a short
-transaction: a reader that pauses for an hour keeps nobody from writing, and
-the write-ahead log from growing.
+A reading stands in a block (see ``blocks``) either in ``recent`` or, once settled,
+in ``block``. Every answer takes both in. Blocks of one sender may overlap in time.
+Long answers come page by page, each page a short transaction: a reader that pauses
+for an hour keeps nobody from writing, and the write-ahead log from growing.
 """
 
 from __future__ import annotations
 
 import heapq
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -31,10 +32,11 @@ from seawall.store.series import (
     quoted_name,
 )
 from seawall.store.sqlite.appending import Appender, logged_windows
+from seawall.store.sqlite.blocks import MOST_SPAN_MS, Row, unpacked
 from seawall.store.sqlite.database import Database
 
-_FIRST_PAGE_ROWS: Final = 16
-_PAGE_ROWS: Final = 2048
+_FIRST_PAGE_BLOCKS: Final = 1
+_PAGE_BLOCKS: Final = 16
 _MAX_NAMES: Final = 500
 _UNFILTERED: Final = (None, None, None)
 _EVER_MS: Final = (-(1 << 62), 1 << 62)
@@ -99,11 +101,17 @@ class ReadingsPart:
     ) -> list[Bucket]:
         """Return one metric's history in at most ``count`` equal spans."""
         with self._database.reading() as db:
-            points = db.execute(
-                "SELECT ts, body FROM reading WHERE sender = ?1 AND ts >= ?2 AND ts < ?3"
-                " UNION ALL"
-                " SELECT ts, body FROM recent WHERE sender = ?1 AND ts >= ?2 AND ts < ?3",
-                (_senders(db, device_id).get(device_id), since_ms, until_ms),
+            blocks = db.execute(
+                "SELECT readings, packed FROM block WHERE sender = ?1 AND first < ?3"
+                " AND first >= ?2 - ?4 AND last >= ?2 UNION ALL SELECT readings, packed"
+                " FROM recent WHERE sender = ?1 AND first < ?3 AND last >= ?2",
+                (_senders(db, device_id).get(device_id), since_ms, until_ms, MOST_SPAN_MS),
+            )
+            points = (
+                (row[0], row[4])
+                for block in blocks
+                for row in unpacked(*block)
+                if since_ms <= row[0] < until_ms
             )
             return fold_buckets(points, metric, since_ms, until_ms, count)
 
@@ -130,29 +138,41 @@ class ReadingsPart:
     def _settled(
         self, number: int, device_id: str, since_ms: int, until_ms: int, backwards: bool
     ) -> Iterator[Reading]:
-        """Yield the settled readings of one sender, a page at a time."""
-        rows = _FIRST_PAGE_ROWS
+        """Yield the settled readings of one sender, a page at a time.
+
+        Blocks come by their near end, so what is before the near end of the next one
+        has nothing to wait for.
+        """
+        count = _FIRST_PAGE_BLOCKS
         statement = _PAGE_BACK if backwards else _PAGE
-        place = (until_ms if backwards else since_ms, -1, -1)
-        end_ms = since_ms if backwards else until_ms
+        edge_ms = until_ms + MOST_SPAN_MS if backwards else since_ms - MOST_SPAN_MS
+        n = 0
+        sign = -1 if backwards else 1
+        held: list[Row] = []
         while True:
+            asked = (number, since_ms, until_ms, edge_ms, n, count)
             with self._database.reading() as db:
-                page = db.execute(statement, (number, end_ms, *place, rows)).fetchall()
-            for ts_ms, boot, seq, received_ms, body in page:
-                yield Reading(device_id, ts_ms, boot, seq, received_ms, body)
-            if len(page) < rows:
-                return
-            place = page[-1][:3]
-            rows = min(rows * 2, _PAGE_ROWS)
+                page = [(*row[:2], unpacked(*row[2:])) for row in db.execute(statement, asked)]
+            for n, edge_ms, rows in page:  # noqa: B007  the next page goes on from there
+                ready = bisect_left(held, sign * edge_ms, key=lambda row: sign * row[0])
+                for row in held[:ready]:
+                    yield Reading(device_id, *row)
+                held = held[ready:] + [row for row in rows if since_ms <= row[0] < until_ms]
+                held.sort(reverse=backwards)
+            if len(page) < count:
+                break
+            count = min(count * 2, _PAGE_BLOCKS)
+        for row in held:
+            yield Reading(device_id, *row)
 
 
 _PAGE: Final = (
-    "SELECT ts, boot, seq, received, body FROM reading WHERE sender = ? AND ts < ?"
-    " AND (ts, boot, seq) > (?, ?, ?) ORDER BY ts, boot, seq LIMIT ?"
+    "SELECT n, first, readings, packed FROM block WHERE sender = ?1 AND last >= ?2"
+    " AND first < ?3 AND (first, n) > (?4, ?5) ORDER BY first, n LIMIT ?6"
 )
 _PAGE_BACK: Final = (
-    "SELECT ts, boot, seq, received, body FROM reading WHERE sender = ? AND ts >= ?"
-    " AND (ts, boot, seq) < (?, ?, ?) ORDER BY ts DESC, boot DESC, seq DESC LIMIT ?"
+    "SELECT n, last, readings, packed FROM block WHERE sender = ?1 AND last >= ?2"
+    " AND first < ?3 AND (last, n) < (?4, ?5) ORDER BY last DESC, n DESC LIMIT ?6"
 )
 
 
@@ -191,35 +211,46 @@ def _heads(db: sqlite3.Connection, device_ids: Sequence[str] | None) -> dict[int
 
 def _add_waiting(db: sqlite3.Connection, heads: dict[int, _Head]) -> None:
     """Add what waits for settling to the heads."""
-    newest: dict[int, int] = {}
+    latest: dict[int, tuple[int, list[int]]] = {}
     one = next(iter(heads)) if len(heads) == 1 else None
-    for n, sender, ts_ms, boot, seq in db.execute(
-        "SELECT n, sender, ts, boot, seq FROM recent WHERE ?1 IS NULL OR sender = ?1", (one,)
+    for n, sender, last_ms, readings in db.execute(
+        "SELECT n, sender, last, readings FROM recent WHERE ?1 IS NULL OR sender = ?1", (one,)
     ):
         head = heads.get(sender)
-        if head is not None:
-            head.readings += 1
-            if (ts_ms, boot, seq) > head.place:
-                head.place = (ts_ms, boot, seq)
-                newest[sender] = n
-    for sender, n in newest.items():
-        heads[sender].received_ms, heads[sender].body = db.execute(
-            "SELECT received, body FROM recent WHERE n = ?", (n,)
-        ).fetchone()
+        if head is None:
+            continue
+        head.readings += readings
+        newest_ms, numbers = latest.get(sender, (head.place[0], []))
+        if last_ms > newest_ms:
+            latest[sender] = (last_ms, [n])
+        elif last_ms == newest_ms:
+            latest[sender] = (newest_ms, [*numbers, n])
+    for sender, (_, numbers) in latest.items():
+        for n in numbers:
+            block = db.execute("SELECT readings, packed FROM recent WHERE n = ?", (n,)).fetchone()
+            row = max(unpacked(*block))
+            head = heads[sender]
+            if row[:3] > head.place:
+                head.place, head.received_ms, head.body = row[:3], row[3], row[4]
 
 
 def _waiting(
     db: sqlite3.Connection, device_id: str | None, since_ms: int, until_ms: int
 ) -> list[Reading]:
     """Return the readings that wait for settling, in order of arrival."""
-    rows = db.execute(
-        "SELECT device_id, recent.ts, recent.boot, recent.seq, recent.received, recent.body"
-        " FROM recent CROSS JOIN sender ON sender.number = recent.sender"
-        " WHERE recent.ts >= ?2 AND recent.ts < ?3 AND (?1 IS NULL"
+    blocks = db.execute(
+        "SELECT device_id, recent.readings, packed FROM recent"
+        " CROSS JOIN sender ON sender.number = recent.sender"
+        " WHERE last >= ?2 AND first < ?3 AND (?1 IS NULL"
         " OR recent.sender = (SELECT number FROM sender WHERE device_id = ?1))",
         (device_id, since_ms, until_ms),
     )
-    return [Reading._make(row) for row in rows]
+    return [
+        Reading(name, *row)
+        for name, readings, data in blocks
+        for row in unpacked(readings, data)
+        if since_ms <= row[0] < until_ms
+    ]
 
 
 def _senders(db: sqlite3.Connection, device_id: str | None) -> dict[str, int]:

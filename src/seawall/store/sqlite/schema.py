@@ -12,11 +12,20 @@ from pathlib import Path
 from typing import Final
 
 from seawall.errors import StoreError
+from seawall.store.sqlite.blocks import RowsToBlock
 
 APPLICATION_ID: Final = 0x5377616C
 """``Swal``, at byte 68 of the file (SQLite file format, section 1.3)."""
 
 Step = tuple[str, ...]
+
+_BLOCKS_OF: Final = (
+    "SELECT NULL, sender, min(ts), max(ts), count(*), block_of(ts, boot, seq, received, body)"
+    " FROM (SELECT *, ts / 86400000 AS day,"
+    " (row_number() OVER (PARTITION BY sender ORDER BY ts, boot, seq) - 1) / 256 AS part"
+    " FROM {}) GROUP BY sender, day, part"
+)
+"""Part of step 4: rows of readings as blocks of 256 at most, none beyond a day."""
 
 STEPS: Final[tuple[Step, ...]] = (
     (
@@ -80,6 +89,22 @@ STEPS: Final[tuple[Step, ...]] = (
         "DROP INDEX reading_identity",
     ),
     (
+        # Many readings of a sender in one row; blocks.py says why.
+        "CREATE TABLE block (n INTEGER PRIMARY KEY, sender INTEGER NOT NULL,"
+        " first INTEGER NOT NULL, last INTEGER NOT NULL, readings INTEGER NOT NULL,"
+        " packed BLOB NOT NULL) STRICT",
+        f"INSERT INTO block {_BLOCKS_OF.format('reading')}",
+        "DROP TABLE reading",
+        "CREATE INDEX block_first ON block (sender, first)",
+        "CREATE INDEX block_last ON block (sender, last)",
+        "ALTER TABLE recent RENAME TO recent_rows",
+        "CREATE TABLE recent (n INTEGER PRIMARY KEY, sender INTEGER NOT NULL,"
+        " first INTEGER NOT NULL, last INTEGER NOT NULL, readings INTEGER NOT NULL,"
+        " packed BLOB NOT NULL) STRICT",
+        f"INSERT INTO recent {_BLOCKS_OF.format('recent_rows')}",
+        "DROP TABLE recent_rows",
+    ),
+    (
         # Roll-outs. What is asked for stands in columns, the rest in `facts`, as JSON.
         "CREATE TABLE rollout (number INTEGER PRIMARY KEY, rollout_id TEXT NOT NULL UNIQUE,"
         " state TEXT NOT NULL, version TEXT NOT NULL, revision INTEGER NOT NULL,"
@@ -110,6 +135,7 @@ def migrate(db: sqlite3.Connection, path: Path, steps: tuple[Step, ...] = STEPS)
     """
     if _version(db, path, steps) == len(steps):
         return
+    db.create_aggregate("block_of", 5, RowsToBlock)  # type: ignore[arg-type]
     db.execute("BEGIN IMMEDIATE")
     try:
         # Asked again under the lock: another process may have just done it.

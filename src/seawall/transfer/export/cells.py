@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from seawall.transfer.export.extended import (
+    OUTSIDE,
     binary_end,
     cstrings_end,
     damaged,
@@ -94,11 +95,8 @@ def _index(step: bytes) -> bytes:
 def members(data: bytes, start: int) -> dict[bytes, tuple[int, int]]:
     """Return type and place of each value in a document by its name; the first of a name."""
     found: dict[bytes, tuple[int, int]] = {}
-    at = start + 4
-    while kind := data[at]:
-        name_end = data.index(0, at + 1)
-        found.setdefault(data[at + 1 : name_end], (kind, name_end + 1))
-        at = name_end + 1 + _length(kind, data, name_end + 1)
+    for name, kind, at in _in_order(data, start):
+        found.setdefault(name, (kind, at))
     return found
 
 
@@ -162,11 +160,14 @@ def _legacy_array(data: bytes, start: int) -> str:
 def _in_order(data: bytes, start: int) -> list[tuple[bytes, int, int]]:
     """Return name, type and place of every value, those that stand twice as well."""
     found = []
-    at = start + 4
+    at, end = start + 4, start + _int32(data, start)[0]
     while kind := data[at]:
         name_end = data.index(0, at + 1)
         found.append((data[at + 1 : name_end], kind, name_end + 1))
-        at = name_end + 1 + _length(kind, data, name_end + 1)
+        following = name_end + 1 + _length(kind, data, name_end + 1)
+        if not at < following < end:
+            raise ValueError(OUTSIDE)
+        at = following
     return found
 
 

@@ -23,6 +23,7 @@ from seawall.transfer.export.spelling import (
 )
 from seawall.transfer.failures import TransferFailedError
 
+OUTSIDE: Final = "a value does not end in its document"
 OLD_BINARY: Final = 2
 """Subtype whose data begins with its length once more."""
 
@@ -53,7 +54,9 @@ def binary_end(data: bytes, start: int) -> tuple[int, bytes, int]:
     """Return subtype and bytes of a BSON binary, and where it ends."""
     end: int = start + 5 + _int32(data, start)[0]
     subtype = data[start + 4]
-    return subtype, data[start + (9 if subtype == OLD_BINARY else 5) : end], end
+    # An empty one of this subtype is not looked into: its four bytes leave as they are.
+    inner = 4 if subtype == OLD_BINARY and end - start > 9 else 0
+    return subtype, data[start + 5 + inner : end], end
 
 
 def cstrings_end(data: bytes, start: int) -> tuple[bytes, bytes, int]:
@@ -123,6 +126,8 @@ class ExtendedJson:
         while data[at]:
             name_end = data.index(0, at + 1)
             text, following = self._readers[data[at]](data, name_end + 1)
+            if not at < following < end:
+                raise ValueError(OUTSIDE)
             if named:
                 text = f"{quoted_key(data[at + 1 : name_end])}:{text}"
             parts.append(text)

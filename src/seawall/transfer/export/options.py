@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from seawall.transfer.failures import SettingsError
-from seawall.transfer.options import AuthOptions, ConnectionOptions, TlsOptions
-from seawall.transfer.validation import check_database
+from seawall.transfer.options import ToolOptions
+from seawall.transfer.validation import check_database, check_letters
 
 JSON, CSV = "json", "csv"
 RELAXED, CANONICAL = "relaxed", "canonical"
-BAD_IN_COLLECTION: Final = "$\0"
 
 
 @dataclass(frozen=True)
@@ -57,16 +55,9 @@ class QueryOptions:
 
 
 @dataclass(frozen=True)
-class ExportOptions:
+class ExportOptions(ToolOptions):
     """All of one export."""
 
-    database: str = ""
-    collection: str = ""
-    verbosity: int = 0
-    quiet: bool = False
-    connection: ConnectionOptions = field(default_factory=ConnectionOptions)
-    tls: TlsOptions = field(default_factory=TlsOptions)
-    auth: AuthOptions = field(default_factory=AuthOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
     query: QueryOptions = field(default_factory=QueryOptions)
 
@@ -78,7 +69,9 @@ def check_settings(asked: ExportOptions) -> None:
         SettingsError: They do not.
     """
     check_database(asked.database or "test")
-    _check_collection(asked.collection)
+    if not asked.collection:
+        raise SettingsError("must specify a collection", hint="name it: --collection NAME")
+    check_letters(asked.collection)
     output, query = asked.output, asked.query
     if not output.type:
         raise SettingsError("--type cannot be empty")
@@ -92,13 +85,3 @@ def check_settings(asked: ExportOptions) -> None:
         raise SettingsError("cannot use --forceTableScan when specifying --query")
     if query.query and query.query_file:
         raise SettingsError("either --query or --queryFile can be specified as a query option")
-
-
-def _check_collection(name: str) -> None:
-    if not name:
-        raise SettingsError("must specify a collection", hint="name it: --collection NAME")
-    for character in name:
-        if character in BAD_IN_COLLECTION:
-            raise SettingsError(
-                f"invalid collection name: illegal character '{character}' found in '{name}'"
-            )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from pymongo import read_preferences
 from pymongo.errors import ConfigurationError
 
+from seawall.transfer.cells import encoded
 from seawall.transfer.failures import OptionError, SettingsError, TransferFailedError
 from seawall.transfer.readers.extended import Pairs, document
 from seawall.transfer.readers.json_exact import Parser
@@ -19,6 +20,10 @@ READ_MODES: Final = {
     mode.lower(): mode
     for mode in ("primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")
 }
+_ANY: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_MS, unicode_decode_error_handler="replace"
+)
+"""Whatever was typed can be looked at; the server says what it thinks of it."""
 _SAID_BY_LEGACY: Final = "error unmarshaling bytes on document #0: "
 
 
@@ -37,10 +42,11 @@ def filter_of(text: str) -> RawBSONDocument:
     Raises:
         TransferFailedError: It is not.
     """
-    parser = Parser(text.encode())
+    raw = encoded(text)
+    parser = Parser(raw)
     try:
         value = parser.value()
-        if text.encode()[parser.at :].strip() or not isinstance(value, Pairs):
+        if raw[parser.at :].strip() or not isinstance(value, Pairs):
             raise TransferFailedError("it is no JSON object")
         return RawBSONDocument(document(value))
     except TransferFailedError as error:
@@ -56,7 +62,7 @@ def sort_of(text: str) -> list[tuple[str, Any]]:
     Raises:
         SettingsError: It is none.
     """
-    pairs = bson.decode(_legacy(text, "sort"), bson.DEFAULT_CODEC_OPTIONS).items()
+    pairs = bson.decode(_legacy(text, "sort"), _ANY).items()
     return [
         (key, int(each) if isinstance(each, float) and each.is_integer() else each)
         for key, each in pairs
@@ -64,10 +70,11 @@ def sort_of(text: str) -> list[tuple[str, Any]]:
 
 
 def _legacy(text: str, what: str) -> bytes:
-    parser = LegacyParser(text.encode())
+    raw = encoded(text)
+    parser = LegacyParser(raw)
     try:
         value = parser.document(0)
-        rest = text.encode()[parser.at :].strip()
+        rest = raw[parser.at :].strip()
         if rest:
             raise TransferFailedError(f"invalid character {chr(rest[0])!r} after top-level value")
         return document(value)
@@ -91,10 +98,10 @@ def preference_of(text: str) -> Any:
     """
     if not text:
         return None
-    facts: Mapping[str, Any] = {"mode": text}
+    facts: dict[str, Any] = {"mode": text}
     if text.lstrip().startswith("{"):
         try:
-            facts = bson.decode(_legacy(text, "preference"))
+            facts = bson.decode(_legacy(text, "preference"), _ANY)
         except SettingsError as error:
             raise OptionError(f"error parsing --readPreference: {error.message}") from None
     mode = READ_MODES.get(str(facts.get("mode", "")).lower())

@@ -72,11 +72,12 @@ class CsvScanner:
         self.records = 0
         self.headers = 0
         self.line = 1
+        self.replaced_line = 0
         self._bad_row = bad_row
         self._error: tuple[str, int] | None = None
         self._text = ""
         self._tail = b""
-        self._decode = codecs.getincrementaldecoder("utf-8")("seawall-each-byte").decode
+        self._decoder = codecs.getincrementaldecoder("utf-8")("seawall-each-byte")
         self._quote, self._delimiter = quote, delimiter
         white = WHITE.replace(delimiter, "")
         stop, mark = re.escape(delimiter), re.escape(quote)
@@ -98,7 +99,10 @@ class CsvScanner:
         self._tail = b""
         if data.endswith(b"\r") and not final:
             data, self._tail = data[:-1], b"\r"
-        text = self._text + self._decode(data.replace(b"\r\n", b"\n"), final)
+        decoded = self._decoder.decode(data.replace(b"\r\n", b"\n"), final)
+        if "\ufffd" in decoded and not self.replaced_line:
+            self._look_for_replaced(decoded, data)
+        text = self._text + decoded
         rows: list[Row] = []
         position = 0
         while position < len(text) and self._error is None:
@@ -125,9 +129,17 @@ class CsvScanner:
             self._error = (f"line {self.line}, column 0: record too long; a quote may not close", 0)
         return rows
 
+    def _look_for_replaced(self, decoded: str, data: bytes) -> None:
+        """Remember the line of the first byte that is no UTF-8."""
+        if decoded.count("\ufffd") > data.count("\ufffd".encode()):
+            before = self._text + decoded[: decoded.index("\ufffd")]
+            self.replaced_line = self.line + before.count("\n")
+
     def rest(self) -> bytes:
         """Return what was fed and not read, and forget it."""
-        pending = self._text.encode() + self._tail
+        # The decoder holds the first bytes of a character that the last chunk has cut.
+        pending = self._text.encode() + self._decoder.getstate()[0] + self._tail
+        self._decoder.reset()
         self._text, self._tail = "", b""
         return pending
 
@@ -200,7 +212,7 @@ class TsvScanner:
     """
 
     def __init__(self) -> None:
-        self.records = self.headers = 0
+        self.records = self.headers = self.replaced_line = 0
         self._tail = b""
 
     def feed(self, data: bytes, *, final: bool) -> list[Row]:

@@ -296,7 +296,7 @@ def integer(number: int) -> Element:
     try:
         return cells.DOUBLE, cells.pack_double(float(number))
     except OverflowError:
-        raise problem(f"strconv.ParseFloat: parsing {number}: value out of range") from None
+        raise problem("strconv.ParseFloat: parsing an integer: value out of range") from None
 
 
 def document(members: list[tuple[bytes, Any]]) -> bytes:

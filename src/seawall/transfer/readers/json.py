@@ -16,6 +16,7 @@ from seawall.transfer.failures import IrregularError, TransferFailedError
 from seawall.transfer.readers import json_fast
 from seawall.transfer.readers.extended import Pairs, document, kind_name
 from seawall.transfer.readers.json_cut import (
+    MAX_DOCUMENT_BYTES,
     JsonCutError,
     cut_error,
     end_of_value,
@@ -198,8 +199,12 @@ class JsonReader:
             return self._encoded(self._parsed(data[at:end])), end
         except JsonCutError as error:
             failure = cut_error(self._cut + 1, error)
-            line_end = data.find(b"\n", at)
-            end = len(data) if line_end < 0 else line_end + 1
+            # One goes on behind the line, and the rest of it may not be here yet.
+            end = data.find(b"\n", at) + 1
+            waits = self._bad_document is not None and len(data) - at <= MAX_DOCUMENT_BYTES
+            if not end and waits and not final:
+                return b"", -1
+            end = end or len(data)
         except TransferFailedError as error:
             failure = error
             line = self._line + data.count(b"\n", 0, at)

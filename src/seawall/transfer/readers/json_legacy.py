@@ -25,6 +25,10 @@ DATES: Final = tuple(
     for clock in ("15:04:05.999", "15:04")
     for zone in ("Z07:00", "Z0700")
 )
+MAX_DIGITS: Final = 400
+"""Of an integer; more are beyond the doubles."""
+MAX_CONSTRUCTORS: Final = 16
+"""One in the other; two are all that make sense."""
 REGEX_OPTIONS: Final = frozenset(b"gims")
 _SINGLE: Final = re.compile(rb"'((?:[^'\\\x00-\x1f]++|\\(?:[\"'\\/bfnrt]|u[0-9a-fA-F]{4}))*+)'")
 _DOUBLE: Final = re.compile(rb"\"((?:[^\"\\\x00-\x1f]++|\\(?:[\"'\\/bfnrt]|u[0-9a-fA-F]{4}))*+)\"")
@@ -49,6 +53,8 @@ def typed(element: Element) -> Typed:
 
 class LegacyParser(Parser):
     """Parses one value of the shell's grammar."""
+
+    _constructors = 0
 
     def document(self, number: int) -> Any:
         """Return the document; errors name its number, from 0."""
@@ -109,15 +115,22 @@ class LegacyParser(Parser):
         if name not in _CONSTRUCTORS:
             raise self._bad()
         self.at = found.end()
-        self._expect(b"(")
-        arguments: list[Any] = []
+        if self.data[self.at : self.at + 1] != b"(" or self._constructors >= MAX_CONSTRUCTORS:
+            raise self._bad()
+        self._constructors += 1
+        arguments = self._nested(self._arguments)
+        self._constructors -= 1
+        return typed(_CONSTRUCTORS[name](arguments))
+
+    def _arguments(self) -> list[Any]:
+        found: list[Any] = []
         self._skip_white()
         while not self._take(b")"):
-            if arguments:
+            if found:
                 self._expect(b",")
-            arguments.append(self.value())
+            found.append(self.value())
             self._skip_white()
-        return typed(_CONSTRUCTORS[name](arguments))
+        return found
 
 
 def _number(found: re.Match[bytes]) -> Any:
@@ -127,11 +140,12 @@ def _number(found: re.Match[bytes]) -> Any:
     if found[6]:
         number = math.inf if found[6] == b"Infinity" else math.nan
         return sign * number
-    if found[4] is None and found[5] is None and not found[3].startswith(b"."):
+    is_whole = found[4] is None and found[5] is None and not found[3].startswith(b".")
+    if is_whole and len(found[3]) < MAX_DIGITS:
         return sign * int(found[3])
     value = float(found.group())
     if math.isinf(value):
-        raise problem(f"{found.group().decode()} is out of range")
+        raise problem(f"{found.group()[:40].decode()} is out of range")
     return value
 
 

@@ -22,7 +22,10 @@ FEW_LINES: Final = 32
 MOST_LINES: Final = 1 << 16
 """up to so many."""
 _JSON_DATES: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
-    tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+    tz_aware=True,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    # Bytes that are no UTF-8 come as they are; they are nobody's number or time.
+    unicode_decode_error_handler="replace",
 )
 
 BadRow = Callable[[str, str], None]

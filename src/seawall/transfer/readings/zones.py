@@ -33,8 +33,11 @@ class Zone:
         """
         if self._rules is None:
             return (wall_ms,)
-        shown = (_EPOCH + timedelta(milliseconds=wall_ms)).replace(tzinfo=self._rules)
-        before, after = shown.utcoffset(), shown.replace(fold=1).utcoffset()
+        try:
+            shown = (_EPOCH + timedelta(milliseconds=wall_ms)).replace(tzinfo=self._rules)
+            before, after = shown.utcoffset(), shown.replace(fold=1).utcoffset()
+        except OverflowError:  # a year that is none of the calendar's, and nobody's reading
+            return (wall_ms,)
         assert before is not None and after is not None  # noqa: PT018, S101  zones have offsets
         first = wall_ms - _ms(before)
         if before == after:
