@@ -253,8 +253,15 @@ MUTANTS: Final = (
         (
             (
                 "seawall_agent/tuf.py",
-                '        os.rename(self.folder + "new", ok)\n',
-                '        self.forget(role)\n        os.rename(self.folder + "new", ok)\n',
+                '        os.rename(self.path("new"), ok)\n',
+                "        if self.hash_of(role):\n            os.unlink(self.path(role))\n"
+                '        os.rename(self.path("new"), ok)\n',
+            ),
+            # One loss the client bears: it begins with the root of its birth again.
+            (
+                "seawall_agent/tuf.py",
+                "with open(born,",
+                'with open(self.path("root") if self.seen else born,',
             ),
         ),
         phases=("refresh",),
