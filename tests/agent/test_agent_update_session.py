@@ -72,7 +72,7 @@ def test_a_device_goes_from_version_to_version_while_it_goes_on_measuring(
     pairs = server.pairs(agent)
     for boot in {boot for boot, _ in pairs}:
         seqs = [seq for each, seq in pairs if each == boot]
-        assert seqs == list(range(1, len(seqs) + 1)), "a reading is missing"
+        assert set(seqs) == set(range(1, max(seqs) + 1)), "a reading is missing"
     boots = {boot for boot, _ in pairs}
     assert len(server.connections) == len(boots), "MQTT stayed connected through each download"
     agent.assert_enough_memory()
@@ -89,7 +89,10 @@ def test_a_line_changed_in_one_of_twenty_files_costs_a_tenth_at_most(
 def _change_a_line(site: UpdateSite, capsys: pytest.CaptureFixture[str]) -> None:
     dice = random.Random(SEED)
     names = [f"part{number}.py" for number in range(19)]
-    files = {name: _program(dice) for name in names} | {"application.py": APPLICATION % 1}
+    # From 2 to 14 KB, compiled; the one that changes is neither small nor large.
+    files = {name: _program(dice, 60 + 20 * at) for at, name in enumerate(names)} | {
+        "application.py": APPLICATION % 1
+    }
     server = site.broker()
     agent = site.agent("small-1", server)
     proxy = Proxy(site.endpoint)
@@ -108,11 +111,11 @@ def _change_a_line(site: UpdateSite, capsys: pytest.CaptureFixture[str]) -> None
     proxy.close()
 
 
-def _program(dice: random.Random) -> str:
+def _program(dice: random.Random, functions: int) -> str:
     # Names and numbers that no other file has, as code has them.
     lines = [
         f"def do_{dice.randbytes(5).hex()}(n):\n    return n * {dice.randrange(10**9)}\n"
-        for _ in range(110)
+        for _ in range(functions)
     ]
     return "\n".join(lines)
 
@@ -181,7 +184,7 @@ def _refusal(
     agent = site.agent(name, server, **changes).start()
     agent.wait_stored(1)
     n = site.order(server, agent, release)
-    report = wait_report(server, agent, n, "refused", "failed", "confirmed")
+    report = wait_report(server, agent, n, "refused", "failed", "confirmed", timeout_s=70)
     readings = len(server.pairs(agent))
     agent.wait(lambda: len(server.pairs(agent)) > readings + 2, what="that it goes on")
     assert slots(agent)["live"] == "a"

@@ -214,4 +214,3 @@ class Proxy:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # a thread waits in accept()
         self._listener.close()
-
