@@ -77,6 +77,7 @@ class Result:
         boots: Different contents of flash that were booted.
         operations: Of the story.
         failures: What went wrong, in words.
+        cpu_s: Seconds of computing.
     """
 
     job: Job
@@ -84,6 +85,7 @@ class Result:
     boots: int = 0
     operations: int = 0
     failures: list[str] = field(default_factory=list)
+    cpu_s: float = 0
 
     @property
     def cut_points(self) -> int:
@@ -229,7 +231,9 @@ class Sweep:
 
 def _result_of(job: Job, found: dict[str, Any]) -> Result:
     points = {(phase, mode): count for phase, mode, count in found["points"]}
-    return Result(job, points, found["boots"], found["operations"], found["failures"])
+    return Result(
+        job, points, found["boots"], found["operations"], found["failures"], found["cpu_s"]
+    )
 
 
 def default_processes() -> int:
