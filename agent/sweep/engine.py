@@ -62,7 +62,7 @@ class Sweep:
         judge: Called with a Tale after each cut; raises Failure.
         seed: Of the garbage, and of the choice of second cuts.
         share: (which, of how many) parts of the cuts to judge.
-        points: Judges about so many, evenly spread; 0: all.
+        points: Of all shares together about so many are judged, of each phase; 0: all.
         phases: Cuts in these alone, if there are any.
         second: (every, cuts): a recovery out of so many is itself cut, in so many places.
         patience: Ends after so many failures.
@@ -118,7 +118,7 @@ class Sweep:
             step = 1
             if self.points:
                 step = max(1, len(found) * len(phases) * len(MODES) // self.points)
-            chosen.update(found[self.part * step :: self.parts * step])
+            chosen.update(found[::step][self.part :: self.parts])
         return chosen
 
     def cut_at(self, operation, at, phase, facts):
