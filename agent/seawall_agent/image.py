@@ -18,15 +18,7 @@ async def build(source, file):
     _, length, digest = file
     if length > size:
         raise Exception("refused", "too-large", False)
-    try:
-        with open(_PART, "rb") as f:
-            same = f.read(32) == digest
-    except OSError:
-        same = False
-    if not same:
-        with open(_PART, "wb") as f:
-            f.write(digest)
-    block = os.stat(_PART)[6] - 32
+    block = _written(digest)
     data = bytearray(_BLOCK)
     end = 0
     with open(_PART, "ab") as notes:
@@ -42,28 +34,47 @@ async def build(source, file):
         def sink(piece):
             nonlocal end
             while piece:
-                count = min(len(piece), _BLOCK - end)
-                data[end : end + count] = piece[:count]
-                piece = piece[count:]
-                end += count
+                part = piece[: _BLOCK - end]
+                data[end : end + len(part)] = part
+                piece = piece[len(part) :]
+                end += len(part)
                 if end == _BLOCK:
                     write()
                     percent = 100 * block * _BLOCK // length
                     if percent >= source.percent:
                         load("software").tell(source, "downloading", percent)
 
-        if block * _BLOCK < length:
-            path = "targets/files/" + hexlify(digest).decode()
-            if await source.get(path, block * _BLOCK, length, sink) is None:
-                raise Exception("failed", "missing", True)
-            if end:
-                write()
-    h = sha256()
-    for at in range(block):
-        partition.readblocks(at, data)
-        h.update(memoryview(data)[: min(_BLOCK, length - at * _BLOCK)])
-        await core.sleep_ms(0)
+        path = "targets/files/" + hexlify(digest).decode()
+        start = block * _BLOCK
+        if start < length and await source.get(path, start, length, sink) is None:
+            raise Exception("failed", "missing", True)
+        if end:
+            write()
     os.unlink(_PART)
-    if h.digest() != digest:
+    if await _digest(partition, data, length) != digest:
         raise Exception("refused", "wrong-hash", False)
     return label
+
+
+def _written(digest):
+    # How many blocks of this image are written already.
+    try:
+        with open(_PART, "rb") as f:
+            if f.read(32) == digest:
+                return os.stat(_PART)[6] - 32
+    except OSError:
+        pass
+    with open(_PART, "wb") as f:
+        f.write(digest)
+    return 0
+
+
+async def _digest(partition, data, length):
+    h = sha256()
+    at = 0
+    while at * _BLOCK < length:
+        partition.readblocks(at, data)
+        h.update(memoryview(data)[: min(_BLOCK, length - at * _BLOCK)])
+        at += 1
+        await core.sleep_ms(0)
+    return h.digest()
