@@ -19,8 +19,7 @@ async def build(source, file):
     if length > size:
         raise Exception("refused", "too-large", False)
     block = _written(digest)
-    data = bytearray(_BLOCK)
-    end = 0
+    data, end = bytearray(_BLOCK), 0
     with open(_PART, "ab") as notes:
 
         def write():
@@ -40,12 +39,11 @@ async def build(source, file):
                 end += len(part)
                 if end == _BLOCK:
                     write()
-                    percent = 100 * block * _BLOCK // length
-                    if percent >= source.percent:
-                        load("software").tell(source, "downloading", percent)
+                    if 100 * block * _BLOCK // length >= source.percent:
+                        load("software").tell(source, "downloading", source.percent)
 
-        path = "targets/files/" + hexlify(digest).decode()
         start = block * _BLOCK
+        path = "targets/files/" + hexlify(digest).decode()
         if start < length and await source.get(path, start, length, sink) is None:
             raise Exception("failed", "missing", True)
         if end:

@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 MAX_BASE_BYTES = 16_384
 MAX_CODE_BYTES = 32_768
-OF_UPDATES = set(
-    "software telling update ending connecting metadata download build image application "
-    "tuf canonical delegations ecdsa rsa_pss signatures".split()
-)
+OF_UPDATES = {
+    *("software", "telling", "update", "ending", "connecting", "metadata", "download", "build"),
+    *("image", "tuf", "canonical", "delegations", "ecdsa", "rsa_pss", "signatures"),
+}
 """Modules that a device without updates does not read."""
 HEAP = "32k"
 SOON_S = 5  # 1 s is what we want; a busy machine is no fault of the agent

@@ -231,7 +231,7 @@ def test_below_the_floor_is_refused(site: UpdateSite) -> None:
 def test_a_changed_file_is_refused(site: UpdateSite) -> None:
     release = site.release()
     folder = Path(site.site.installation.paths.updates) / "targets"
-    target, version = release
+    _, version = release
     (path,) = folder.glob(f"unix/*.{version}.json")
     files = json.loads(path.read_bytes())["files"]
     digest = next(digest for name, _, digest in files if name.startswith("application"))
