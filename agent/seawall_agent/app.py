@@ -73,7 +73,7 @@ class Agent:
 async def _run(trial):
     # Put together in here, and not before, because the collector takes what is left on the stack
     # for pointers: in here it is soon overwritten.
-    agent = load("start").start(trial)
+    agent = load("assembling").start(trial)
     if agent:
         await agent.run()
     return agent

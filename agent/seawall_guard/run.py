@@ -32,6 +32,8 @@ def end(trial, status):
     if isinstance(status, KeyboardInterrupt):
         status = 0
     forget()
+    if not trial and status == 75:
+        return None  # it wants to be started again
     if trial or status:
         status = load("boot").end(trial, status)
     forget()
