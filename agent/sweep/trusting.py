@@ -119,7 +119,8 @@ class Trusting:
                 tale.mark("refresh", offered=version)
                 self.refresh_all(version)
                 tale.mark("found", trusted=version)
-            if self.tuf.find("trust/", "unix/3.5.json")[0] != 703:
+            found = self.run(self.tuf.find("trust/", None, NOW_S, "unix/3.5.json"))
+            if found[0] != 703:
                 raise Failure("finds another target")
         except self.tuf.Refused as error:
             raise Failure("refuses the true repository: %s" % error)
