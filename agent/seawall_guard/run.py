@@ -28,6 +28,8 @@ def begin():
 
 def end(trial, status):
     """Judge how the code ended; return an exit status, or None: start again."""
+    if trial:
+        trial.ended = True
     sys.path.pop(0)
     if isinstance(status, KeyboardInterrupt):
         status = 0

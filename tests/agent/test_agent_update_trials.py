@@ -22,7 +22,7 @@ from update_rig import (
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
-TRIAL_S = 3
+TRIAL_S = 5
 HANGS = "def start(agent):\n    while True:\n        pass\n"
 SLEEPS = "import time\ndef start(agent):\n    time.sleep(1000)\n"
 RAISES = "def start(agent):\n    raise ValueError('new')\n"
