@@ -7,6 +7,8 @@ rules), `time.ticks_*`, `micropython.const`.
 """
 
 import base64
+import importlib.abc
+import importlib.machinery
 import os
 import runpy
 import select
@@ -14,6 +16,7 @@ import ssl
 import sys
 import tempfile
 import time
+import traceback
 import types
 
 
@@ -78,7 +81,9 @@ class Core(types.ModuleType):
                 if task.waits_for is None and task.at <= now:
                     try:
                         self._current = task
-                        task.coro.throw(CancelledError()) if task.cancelled else task.coro.send(None)
+                        task.coro.throw(CancelledError()) if task.cancelled else task.coro.send(
+                            None
+                        )
                     except StopIteration as end:
                         self._tasks.remove(task)
                         if task is main:
@@ -223,20 +228,45 @@ def install():
     tls.PROTOCOL_TLS_CLIENT = 0
     tls.CERT_OPTIONAL = ssl.CERT_OPTIONAL
     tls.CERT_REQUIRED = ssl.CERT_REQUIRED
-    asyncio = types.ModuleType("asyncio")
-    asyncio.core = Core()
-    sys.modules.update({"micropython": micropython, "tls": tls, "asyncio": asyncio})
+    sys.modules.pop("asyncio", None)
+    Patching.asyncio = types.ModuleType("asyncio")
+    Patching.asyncio.core = Core()
+    sys.meta_path.insert(0, Patching())
+    sys.print_exception = traceback.print_exception
+    sys.modules.update({"micropython": micropython, "tls": tls})
 
 
-def patch_agent():
-    """Make the one generator that MicroPython can await awaitable for CPython."""
-    from seawall_agent import link
+@types.coroutine
+def until(queue, s):
+    """Stand in for the one generator that MicroPython can await."""
+    yield queue(s if hasattr(s, "has_data") else RawWaits(s))
 
-    @types.coroutine
-    def until(queue, s):
-        yield queue(s if hasattr(s, "has_data") else RawWaits(s))
 
-    link.until = until
+class Patching(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Puts `until` into the agent's link whenever a slot's agent is imported; gives `asyncio`."""
+
+    def create_module(self, spec):
+        """Return the stand-in for `asyncio`."""
+        return self.asyncio
+
+    def exec_module(self, module):
+        """Do nothing: it is complete."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Find the link as others do, and change it once it has been read."""
+        if name == "asyncio":
+            return importlib.machinery.ModuleSpec(name, self)
+        if name != "seawall_agent.link":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            module.until = until
+
+        spec.loader.exec_module = exec_module
+        return spec
 
 
 def main(argv):
@@ -246,7 +276,6 @@ def main(argv):
     sys.argv = [script, *rest]
     sys.path[0] = os.path.abspath(rest[0]) if rest else os.path.dirname(os.path.abspath(script))
     install()
-    patch_agent()
     runpy.run_path(script, run_name="__main__")
 
 

@@ -25,7 +25,7 @@ class Agent:
         outbox, link: Where readings go.
         events: Bodies of events that wait for a connection.
         told: How many lost readings have been reported.
-        again: Whether to start again.
+        again: Whether to start again; 75: by way of the guard.
         tried: What the guard gave, if this boot began on trial.
         session: What is told of updates, or updates: a task, or None.
     """
@@ -73,10 +73,11 @@ class Agent:
 async def _run(trial):
     # Put together in here, and not before, because the collector takes what is left on the stack
     # for pointers: in here it is soon overwritten.
-    agent = load("start").start(trial)
-    if agent:
-        await agent.run()
-    return agent
+    agent = load("assembling").start(trial)
+    if not agent:
+        return 1
+    await agent.run()
+    return 75 if trial else agent.again
 
 
 def main(trial=None):
@@ -85,9 +86,10 @@ def main(trial=None):
     Args:
         trial: What the guard gives to a version that has to prove itself.
     """
-    core.new_event_loop()
-    try:
-        return 75 if core.run(_run(trial)) else 1
-    finally:
+    status = True
+    while status is True:
         core.new_event_loop()
-        core.cur_task = None  # or all that was would stay in memory
+        status = core.run(_run(trial))
+    core.new_event_loop()
+    core.cur_task = None  # or all that was would stay in memory
+    return status

@@ -17,6 +17,7 @@ from . import load
 
 _MANIFEST = "state/manifest"
 _PART = "state/part"
+_LAST = "manifest.json"
 
 
 def files_of():
@@ -46,7 +47,7 @@ def is_good(path):
         for c in name:
             if not (c.isalpha() or c.isdigit() or c in "_.-"):
                 return False
-    return len(path) <= 100 and path != "manifest.json"
+    return len(path) <= 100 and path != _LAST
 
 
 def _delete(path):
@@ -100,73 +101,85 @@ def _size(path):
 
 async def build(source, live):
     """Make the other slot what the manifest says, whole and verified; return its name."""
-    digest_of = source.digest_of
     found = files_of()
     head = next(found)
     if head["board"] != source.board:
-        raise Exception("refused", "wrong-board", False)
+        _refuse("wrong-board")
     if head["format"] != 1 or numbers(head["version"]) != numbers(source.order["version"]):
-        raise Exception("refused", "wrong-version", False)
+        _refuse("wrong-version")
     if head["kind"] == "image" and source.board == "esp32":
         return await load("image").build(source, next(found))
     if head["kind"] != "files":
-        raise Exception("refused", "wrong-kind", False)
-    slot = "b" if live == "a" else "a"
+        _refuse("wrong-kind")
+    slot = "b/" if live == "a" else "a/"
+    live += "/"
     wanted = set()
     for path, _, _ in found:
         if not is_good(path):
-            raise Exception("refused", "bad-path", False)
-        wanted.add(slot + "/" + path)
-    _delete(slot + "/manifest.json")
+            _refuse("bad-path")
+        wanted.add(slot + path)
+    _delete(slot + _LAST)
     try:
-        _sweep(slot, wanted)
+        _sweep(slot[:1], wanted)
     except OSError:
         pass  # it is not there
     wanted = None
+    await _fill(source, live, slot, await _plan(source, live, slot))
+    # The whole slot once more, as it is on flash; then the mark that it is complete.
+    found = files_of()
+    next(found)
+    for path, _, digest in found:
+        if await source.digest_of(slot + path) != digest:
+            _refuse("wrong-hash")
+    with open(slot + _LAST, "wb") as g:
+        digest = await source.digest_of(_MANIFEST, g.write)
+    if await source.digest_of(slot + _LAST) != digest:
+        _refuse("wrong-hash")
+    return slot[:1]
+
+
+def _refuse(reason):
+    raise Exception("refused", reason, False)
+
+
+async def _plan(source, live, slot):
+    # For each file: how many bytes are to be downloaded; or -1: it is there, -2: to be copied.
     block = os.statvfs(".")[0]
     need = 2
-    todo = []  # for each file: bytes to download, 0: there, None: to copy
+    todo = []
     found = files_of()
     next(found)
     for path, length, digest in found:
-        if await digest_of(slot + "/" + path) == digest:
+        if await source.digest_of(slot + path) == digest:
             todo.append(-1)
             continue
         need += length // block + 1
-        if await digest_of(live + "/" + path) == digest:
-            todo.append(-2)
-        else:
-            todo.append(length)
-            if _is_part(slot + "/" + path, digest):
-                need -= _size(slot + "/" + path) // block
+        if await source.digest_of(live + path) == digest:
+            length = -2
+        elif _is_part(slot + path, digest):
+            need -= _size(slot + path) // block
+        todo.append(length)
     if need > os.statvfs(".")[4]:
         raise Exception("failed", "flash-full", True)
-    total = sum(n for n in todo if n > 0)
+    return todo
+
+
+async def _fill(source, live, slot, todo):
+    total = sum([n for n in todo if n > 0])
     done = 0
     found = files_of()
     next(found)
     for path, length, digest in found:
         kind = todo.pop(0)
-        to = slot + "/" + path
+        to = slot + path
         if kind != -1:
             _make_folders(to)
         if kind == -2:
             with open(to, "wb") as g:
-                await digest_of(live + "/" + path, g.write)
+                await source.digest_of(live + path, g.write)
         elif kind >= 0:
             await _download(source, to, length, digest, done, total)
             done += length
-    # The whole slot once more, as it is on flash; then the mark that it is complete.
-    found = files_of()
-    next(found)
-    for path, _, digest in found:
-        if await digest_of(slot + "/" + path) != digest:
-            raise Exception("refused", "wrong-hash", False)
-    with open(slot + "/manifest.json", "wb") as g:
-        digest = await digest_of(_MANIFEST, g.write)
-    if await digest_of(slot + "/manifest.json") != digest:
-        raise Exception("refused", "wrong-hash", False)
-    return slot
 
 
 async def _download(source, to, length, digest, done, total):
@@ -201,4 +214,4 @@ async def _download(source, to, length, digest, done, total):
         if h.digest() == digest:
             return
         _delete(to)
-    raise Exception("refused", "wrong-hash", False)
+    _refuse("wrong-hash")

@@ -1,20 +1,22 @@
-"""JSON that is read from a file as a stream, and hashed in its canonical form.
+"""TUF documents: JSON that is read from a file as a stream, hashed, and what it claims.
 
-The form is the one that TUF signs (OLPC canonical JSON, as securesystemslib writes it): members
-sorted, no blanks, only quote and backslash escaped, whole numbers alone. No more of a document is
-in memory than a block and what is asked for. What is to be hashed must have its members in order,
-as python-tuf writes them: to sort takes memory. Whatever is no strict JSON of this kind raises
-ValueError.
+What is hashed is the canonical form that TUF signs (OLPC canonical JSON, as securesystemslib writes
+it): members sorted, no blanks, only quote and backslash escaped, whole numbers alone. No more of a
+document is in memory than a block and what is asked for. What is to be hashed must have its members
+in order, as python-tuf writes them: to sort takes memory. Whatever is no strict JSON of this kind
+raises ValueError.
 """
 
+import json
+from binascii import a2b_base64, unhexlify
 from hashlib import sha256
 
 from micropython import const
 
 _BLOCK = const(256)
 _DEPTH = const(10)  # MicroPython's stack on a board bears no more with certainty
+_MOST = const(32)  # signatures in a document
 LONGEST = 4096  # of a string that is kept, in bytes
-_WORDS = {b"true": True, b"false": False, b"null": None}
 
 
 class Document:
@@ -29,14 +31,7 @@ class Document:
 
     def __init__(self, f):
         self.f = f
-        self.seek()
-
-    def seek(self):
-        """Go to the start."""
-        self.f.seek(0)
-        self.block = b""
-        self.at = self.depth = 0
-        self.out = None
+        self.go()
 
     def byte(self):
         """Return the next byte without taking it; at the end 0."""
@@ -58,34 +53,37 @@ class Document:
         if self.mark() != c:
             raise ValueError
         self.at += 1
+        self.put(bytes((c,)))
+
+    def put(self, data):
+        """Hash a piece of the canonical form, if that is wanted."""
+        if self.out:
+            self.out.update(data)
 
     def string(self, keep):
         """Take a string; return its bytes if they are to be kept."""
         self.take(34)
         kept = bytearray()
-        while True:
-            c = self.byte()
-            if c == 34:
-                self.at += 1
-                return bytes(kept)
+        while (c := self.byte()) != 34:
             if c == 92:
                 self.at += 1
                 piece = self.escape()
             else:
                 end = len(self.block)
-                for stop in (b'"', b"\\"):
+                for stop in b'"', b"\\":
                     found = self.block.find(stop, self.at, end)
                     end = end if found < 0 else found
                 piece = self.block[self.at : end]
                 self.at = end
                 if not piece:
                     raise ValueError  # no end
-            if self.out:
-                self.out.update(b"\\" + piece if piece in (b'"', b"\\") else piece)
+            self.put(b"\\" + piece if piece in b'\\"' else piece)
             if keep:
                 if len(kept) > LONGEST:
                     raise ValueError
                 kept.extend(piece)
+        self.take(34)
+        return bytes(kept)
 
     def escape(self):
         """Take what follows a backslash; return the bytes that it means."""
@@ -116,52 +114,27 @@ class Document:
     def value(self, keep=False):
         """Take a value; return it if it is to be kept: dict, list, str, int, bool or None."""
         c = self.mark()
-        out = self.out
         if c == 34:
-            if out:
-                out.update(b'"')
-            kept = self.string(keep).decode()
-            if out:
-                out.update(b'"')
-            return kept
+            return self.string(keep).decode()
         if c in b"[{":
             kept = {} if c == 123 else []
-            if out:
-                out.update(bytes((c,)))
-            comma = last = b""
             for name in self.walk(c):
-                if out:
-                    if c == 123:
-                        if comma and name <= last:
-                            raise ValueError
-                        last = name
-                        comma += b'"%s":' % name.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-                    out.update(comma)
-                    comma = b","
-                self.out = out
                 item = self.value(keep)
-                self.out = None
                 if keep:
-                    if c == 123:
-                        kept[name.decode()] = item
-                    else:
+                    if name is None:
                         kept.append(item)
-            self.out = out
-            if out:
-                out.update(bytes((c + 2,)))
+                    else:
+                        kept[name.decode()] = item
             return kept
         text = b""
         while (c := self.byte()) and c in b"-0123456789truefalsn" and len(text) < 20:
             text += bytes((c,))
             self.at += 1
-        if out:
-            out.update(text)
-        if text in _WORDS:
-            return _WORDS[text]
-        number = int(text)
-        if b"%d" % number != text:
+        self.put(text)
+        value = json.loads(text)
+        if json.dumps(value).encode() != text:
             raise ValueError
-        return number
+        return value
 
     def walk(self, bracket):
         """Go through an array (91) or an object (123), standing before each value.
@@ -169,33 +142,38 @@ class Document:
         Yields the name of a member, or None; the value must be taken before going on.
         """
         self.take(bracket)
-        self.out = None  # names are not for it as they are
         self.depth += 1
         if self.depth > _DEPTH:
             raise ValueError
-        name = None
+        name = last = None
         if self.mark() != bracket + 2:
             while True:
                 if bracket == 123:
                     name = self.string(True)
                     self.take(58)
+                    if self.out and last is not None and name <= last:
+                        raise ValueError
+                    last = name
                 yield name
                 if self.mark() == bracket + 2:
                     break
                 self.take(44)
-        self.at += 1
+        self.take(bracket + 2)
         self.depth -= 1
 
     def go(self, *path):
         """Stand before the value at a path of names (str), or raise KeyError."""
-        self.seek()
+        self.f.seek(0)
+        self.block = b""
+        self.at = self.depth = 0
+        self.out = None
         for name in path:
             for found in self.walk(123):
                 if found == name.encode():
                     break
                 self.value()
             else:
-                raise KeyError(name)
+                raise KeyError
 
     def get(self, *path):
         """Return the value at a path of names, or raise KeyError."""
@@ -204,7 +182,7 @@ class Document:
 
     def digest(self, *path):
         """Return the SHA-256 of the canonical form of the value at a path; the file must end well."""
-        self.seek()
+        self.go()
         self.value()
         self.mark()
         if self.block:
@@ -213,3 +191,60 @@ class Document:
         self.out = out = sha256()
         self.value()
         return out.digest()
+
+
+def claims_of(path, role, kind, holder, spec):
+    """Return what there is to be verified of a document.
+
+    Args:
+        path: Of the document.
+        role: Its role, as its holder calls it.
+        kind: What its ``_type`` has to be.
+        holder: Path of the document that delegates to the role.
+        spec: Delegation in it; None: what a root says of the role.
+
+    Returns:
+        Version, SHA-256 of what is signed, how many different keys must have signed, and for each
+        of the role's keys that claims to have: name of the module that verifies it, key, signature.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError, RuntimeError: something is malformed, or a
+            key is listed as signing twice.
+    """
+    # What verifies a scheme. A key of another kind has no say.
+    schemes = {"ecdsa-sha2-nistp256": "ecdsa", "rsassa-pss-sha256": "rsa_pss"}
+    with open(path, "rb") as f, open(holder, "rb") as g:
+        doc = Document(f)
+        g = Document(g)
+        digest = doc.digest("signed")
+        version = doc.get("signed", "version")
+        place = ["signed", "delegations"] if spec else ["signed"]
+        spec = spec or g.get("signed", "roles", role)
+        threshold = spec["threshold"]
+        if (
+            doc.get("signed", "_type") != kind
+            or doc.get("signed", "spec_version")[:2] != "1."
+            or not type(version) is type(threshold) is int
+            or version < 1
+            or threshold < 1
+        ):
+            raise ValueError
+        tried = []
+        claims = []
+        doc.go("signatures")
+        for _ in doc.walk(91):
+            signature = doc.value(True)
+            keyid = signature["keyid"]
+            if keyid in tried or len(tried) >= _MOST:
+                raise ValueError
+            tried.append(keyid)
+            if keyid in spec["keyids"]:
+                try:
+                    key = g.get(*place, "keys", keyid)
+                    _, kind, body, _, _ = key["keyval"]["public"].split("-----")
+                    if kind == "BEGIN PUBLIC KEY":
+                        scheme = schemes[key["scheme"]]
+                        claims.append((scheme, a2b_base64(body), unhexlify(signature["sig"])))
+                except (ValueError, KeyError, TypeError):
+                    pass  # it does not count
+    return version, digest, threshold, claims

@@ -1,7 +1,7 @@
 """ECDSA signatures on P-256 with SHA-256 (FIPS 186-5, SEC 1), verified in pure Python.
 
-Verification touches no secret, so its time may depend on what it is given. Numbers stay reduced
-modulo the field where they are stored, and may be negative in between.
+Verification touches no secret, so its time may depend on what it is given. Points are three
+numbers (x, y, z) that stand for (x/z, y/z); infinity is (0, 1, 0).
 """
 
 # Five numbers of 32 bytes: the field's p, the order of the group, the curve's b, its base point.
@@ -27,51 +27,38 @@ def _number(data, at):
 
 
 _P = _number(_CURVE, 0)
+_B = _number(_CURVE, 64)
 
 
-def _double(x, y, z):
-    # Jacobian coordinates, a = -3. Infinity is z = 0, and stays so.
-    zz = z * z % _P
-    yy = y * y % _P
-    beta = x * yy % _P
-    alpha = 3 * (x - zz) * (x + zz) % _P
-    x = (alpha * alpha - 8 * beta) % _P
-    return x, (alpha * (4 * beta - x) - 8 * yy * yy) % _P, 2 * y * z % _P
+def _add(one, other):
+    # The sum of any two points, also of the same one, of opposites, or of infinity: the complete
+    # formulas of Renes, Costello and Batina (2016) for a curve with a = -3.
+    x, y, z = one
+    u, v, w = other
+    xx = x * u % _P
+    yy = y * v % _P
+    zz = z * w % _P
+    xy = (x * v + y * u) % _P
+    yz = (y * w + z * v) % _P
+    xz = (x * w + z * u) % _P
+    left = 3 * (_B * zz - xz) % _P
+    last = 3 * (_B * xz - xx - 3 * zz) % _P
+    right = yy + left
+    left = yy - left
+    xx = 3 * (xx - zz)
+    return (
+        (xy * left - yz * last) % _P,
+        (right * left + xx * last) % _P,
+        (yz * right + xy * xx) % _P,
+    )
 
 
-def _add(x, y, z, point):
-    # A Jacobian point and an affine one.
-    if not z:
-        return point[0], point[1], 1
-    zz = z * z % _P
-    h = (point[0] * zz - x) % _P
-    r = (point[1] * (zz * z % _P) - y) % _P
-    if not h:
-        # The same point, or its opposite: the formula below would be wrong.
-        return (1, 1, 0) if r else _double(x, y, z)
-    hh = h * h % _P
-    v = x * hh % _P
-    hh = hh * h % _P
-    x = (r * r - hh - 2 * v) % _P
-    return x, (r * (v - x) - y * hh) % _P, z * h % _P
-
-
-def _integers(der):
-    # The two INTEGERs of a signature in DER (RFC 3279, section 2.2.3), or None.
-    if len(der) > 72 or der[:2] != bytes((0x30, len(der) - 2)):
-        return None
-    found = []
-    at = 2
-    for _ in range(2):
-        end = at + 2 + der[at + 1]
-        value = der[at + 2 : end]
-        # Neither negative nor longer than it has to be.
-        if der[at] != 2 or end > len(der) or value[0] > 127 or (value[0] == 0 and value[1] < 128):
-            # A lone zero, whose second byte is missing, raises IndexError: it is no valid r or s.
-            return None
-        found.append(int.from_bytes(value, "big"))
-        at = end
-    return found if at == len(der) else None
+def _integer(number):
+    # In DER (X.690, section 8.3): neither negative nor longer than it has to be.
+    data = number.to_bytes(33, "big")
+    while not data[0] and data[1] < 128:
+        data = data[1:]
+    return bytes((2, len(data))) + data
 
 
 def verify_point(point, digest, signature):
@@ -87,38 +74,30 @@ def verify_point(point, digest, signature):
     y = _number(point, 33)
     if len(point) != 65 or point[0] != 4 or x >= _P or y >= _P:
         return False
-    if (x * x * x - 3 * x + _number(_CURVE, 64) - y * y) % _P:
+    if (x * x * x - 3 * x + _B - y * y) % _P:
         return False  # it is not on the curve
-    try:
-        r, s = _integers(signature)
-    except (TypeError, ValueError, IndexError):
-        return False
+    # Two INTEGERs (RFC 3279, section 2.2.3), read in any form; but only one form is right.
+    at = 4 + sum(signature[3:4])
+    r = int.from_bytes(signature[4:at], "big")
+    s = int.from_bytes(signature[at + 2 :], "big")
     if not (0 < r < order and 0 < s < order):
+        return False
+    both = _integer(r) + _integer(s)
+    if bytes((0x30, len(both))) + both != signature:
         return False
     s = pow(s, order - 2, order)
     a = _number(digest, 0) * s % order
     b = r * s % order
     # Both multiples in one run (Shamir): add base point, key, or the sum of both.
-    base = _number(_CURVE, 96), _number(_CURVE, 128)
-    both = None
-    X, Y, Z = _add(x, y, 1, base)
-    if Z:
-        z = pow(Z, _P - 2, _P)
-        zz = z * z % _P
-        both = X * zz % _P, Y * (zz * z % _P) % _P
-    points = None, base, (x, y), both
-    x = y = 1
-    z = 0
+    key = x, y, 1
+    base = _number(_CURVE, 96), _number(_CURVE, 128), 1
+    result = 0, 1, 0
+    points = result, base, key, _add(base, key)
     for i in range(255, -1, -1):
-        if z:
-            x, y, z = _double(x, y, z)
-        if chosen := points[a >> i & 1 | (b >> i & 1) << 1]:
-            x, y, z = _add(x, y, z, chosen)
-    if not z:
-        return False
-    # x / z² is r, or r + order if that is still below p; compared without dividing.
-    zz = z * z % _P
-    return r * zz % _P == x or (r + order < _P and (r + order) * zz % _P == x)
+        result = _add(_add(result, result), points[a >> i & 1 | (b >> i & 1) << 1])
+    x, y, z = result
+    # Of infinity this is 0, and r is not.
+    return x * pow(z, _P - 2, _P) % _P % order == r
 
 
 def verify(key, digest, signature):

@@ -18,7 +18,7 @@ async def begin(source, slots, slot):
     slots.begin_trial(slot, order["version"], order["n"], boots, order["trial_s"])
     if slot > "b":
         __import__("seawall_guard.partition").partition.other()[0].set_boot()
-    source.agent.again = True
+    source.agent.again = 75
 
 
 def judge(error, failures):

@@ -42,7 +42,7 @@ async def find(source, slots):
 
     tuf = load("tuf")
     await tuf.refresh("trust/", fetch, now)
-    length, digest, custom = tuf.find("trust/", order["target"])
+    length, digest, custom = await tuf.find("trust/", fetch, now, order["target"])
     if custom.get("board") != source.board:
         raise Exception("refused", "wrong-board", False)
     if numbers(custom["version"]) != wanted:

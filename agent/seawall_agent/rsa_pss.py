@@ -1,51 +1,33 @@
 """RSASSA-PSS signatures with SHA-256, MGF1 and a salt of 32 bytes (RFC 8017), verified."""
 
 from hashlib import sha256
+from struct import pack
 
 _ALGORITHM = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"  # rsaEncryption
-
-
-def _inside(der, tag):
-    # What a DER element at the start of some bytes holds, and what comes after it.
-    if der[0] != tag:
-        raise ValueError
-    size = der[1]
-    at = 2
-    if size > 128:
-        at = size - 126
-        size = int.from_bytes(der[2:at], "big")
-    if at + size > len(der):
-        raise ValueError
-    return der[at : at + size], der[at + size :]
+_EXPONENT = b"\2\3\1\0\1"  # 65537, as everybody makes keys
 
 
 def verify(key, digest, signature):
     """Tell whether a signature is right.
 
     Args:
-        key: DER (SubjectPublicKeyInfo) of 2048 to 4096 bits, in whole bytes.
+        key: DER (SubjectPublicKeyInfo) of 2048 to 4096 bits, in whole bytes, exponent 65537.
         digest: SHA-256 of the message.
         signature: As long as the modulus.
-
-    Raises:
-        ValueError, IndexError: the key cannot be read.
     """
-    key = _inside(key, 0x30)[0]
-    if key[:15] != _ALGORITHM:
+    modulus = key[33:-5]
+    size = len(modulus)
+    if not 256 <= size <= 512 or len(signature) != size:
         return False
-    key = _inside(key[15:], 3)[0]
-    modulus, rest = _inside(_inside(key[1:], 0x30)[0], 2)
-    exponent = int.from_bytes(_inside(rest, 2)[0], "big")
-    size = len(modulus) - 1  # a zero keeps it from being negative
-    if key[0] or modulus[0] or modulus[1] < 128 or not modulus[-1] & exponent & 1:
+    # What is not modulus follows from its size.
+    n = 0x3082, size + 34, _ALGORITHM, 0x382, size + 15, 0, 0x3082, size + 10, 0x282, size + 1, 0
+    if pack(">HH15sHHBHHHHB", *n) + modulus + _EXPONENT != key:
         return False
-    if not 256 <= size <= 512 or len(signature) != size or not 2 < exponent < 1 << 33:
-        return False
-    modulus = int.from_bytes(modulus, "big")
+    n = int.from_bytes(modulus, "big")
     number = int.from_bytes(signature, "big")
-    if number >= modulus:
+    if modulus[0] < 128 or not n & 1 or number >= n:
         return False
-    signature = pow(number, exponent, modulus).to_bytes(size, "big")
+    signature = pow(number, 65537, n).to_bytes(size, "big")
     # EMSA-PSS-VERIFY (section 9.1.2): padding, 1 and salt under a mask, then hash, then 0xbc.
     seen = signature[-33:-1]
     if signature[-1] != 0xBC or signature[0] > 127:

@@ -1,38 +1,9 @@
-"""Puts an agent together from the files of its bundle, a piece after the other."""
+"""Finds the readings that wait on flash, at a start."""
 
 import os
-import sys
 
-from . import load, log
-from .app import Agent
+from . import load
 from .outbox import Outbox
-
-
-def start(trial=None):
-    """Return the Agent of the bundle in this folder, or None after saying what is wrong."""
-    # Its names make MicroPython's table of names grow, while there is a place for it.
-    load("dial")
-    agent = Agent()
-    try:
-        load("trust").start(agent)
-        config = load("config").read()
-        for folder in ("state", "state/outbox"):
-            try:
-                os.mkdir(folder)
-            except OSError:
-                pass  # it is there; if not, the next line says so
-        agent.outbox = recover("state/outbox/", config["outbox"]["max_readings"])
-        load("state").start(agent, config)
-        load("sensing").start(agent, config)
-        load("joining").start(agent, config)
-        agent.session = None
-        if trial or config.get("updates"):
-            load("software").start(agent, trial)
-        if "application" in str(os.listdir(sys.path[0] or ".")):
-            __import__("application").start(agent)
-        return agent
-    except (OSError, SystemExit) as error:
-        log("error:", error)
 
 
 def recover(folder, limit):

@@ -19,7 +19,7 @@ async def tell(agent, slots, trial):
     if found and found["n"] > slots.n:  # else it has been tried
         if "state" not in found:
             if agent.tried:
-                agent.again = True  # what the guard keeps for a trial is in the way
+                agent.again = 75  # what the guard keeps for a trial is in the way
                 return
             agent.session = core.create_task(load("update").run(agent, slots, found))
             return

@@ -17,9 +17,12 @@ from micropython import const
 
 from . import core, load
 
-_ROLES = ("root", "timestamp", "snapshot", "targets")
 _MOST_BYTES = const(65536)  # of a document
 _ROTATIONS = const(32)  # of the root in one refresh; the next one goes on from there
+_DELEGATIONS = const(16)  # that are looked into
+
+# What a document that is none of its kind makes us stumble on.
+_FLAWS = ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError
 
 
 class Refused(Exception):
@@ -45,39 +48,59 @@ async def refresh(folder, fetch, now_s, born="root.json"):
             ``mix-and-match``, ``malformed``, ``wrong-version``, ``missing``.
         OSError: of the network or of flash.
     """
-    client = Client(folder, fetch, now_s)
-    await client.start(born)
-    for _ in range(_ROTATIONS):
-        if not await client.update_root():
-            break
-    client.check_expiry("root")
-    await client.update_timestamp()
-    await client.update("snapshot", "timestamp")
-    await client.update("targets", "snapshot")
-    return client.note()
+    return await _strictly(Client(folder, fetch, now_s).refresh(born))
 
 
-def find(folder, target):
-    """Return (length in bytes, SHA-256, custom) of a target that top-level targets has.
+async def find(folder, fetch, now_s, target):
+    """Return (length in bytes, SHA-256, custom) of a target, also of a delegated one.
 
-    To be called after `refresh`; for delegated targets see `locate`.
+    To be called after `refresh`, whose arguments and exceptions it shares; roles that are delegated
+    to are fetched.
 
     Raises:
-        Refused: ``unknown-target``, ``malformed``.
+        Refused: also ``unknown-target``.
     """
-    client = Client(folder, None, 0)
-    found = client.state() == client.seen and client.look_up("targets", target)
-    if not found:
-        raise Refused("unknown-target")
-    return found
+    return await _strictly(Client(folder, fetch, now_s).find(target))
 
 
-async def locate(folder, fetch, now_s, target):
-    """Return what `find` returns, also of delegated targets, whose roles it fetches.
+async def _strictly(work):
+    try:
+        return await work
+    except _FLAWS:
+        raise Refused("malformed")
 
-    To be called after `refresh`, whose arguments and exceptions it shares.
-    """
-    return await load("delegations").search(Client(folder, fetch, now_s), target, Refused)
+
+def quote(name):
+    """Return a role's name as files are named by it, here and in the repository."""
+    quoted = ""
+    for c in name.encode():
+        # What a file name and a URL bear as it is.
+        plain = 97 <= c | 32 <= 122 or c in b"-._~0123456789"
+        quoted += chr(c) if plain else "%%%02X" % c
+    return quoted
+
+
+def is_match(pattern, path):
+    """Return whether a path fits a pattern, whose ``*`` and ``?`` leave slashes alone."""
+    i = j = 0
+    star = back = -1
+    while j < len(path):
+        c = pattern[i : i + 1]
+        if c == "*":
+            star = i
+            back = j
+            i += 1
+        elif c == path[j] or (c == "?" and path[j] != "/"):
+            i += 1
+            j += 1
+        elif star >= 0 and path[back] != "/":
+            # Let the last star take one more; it is never of use to let an earlier one do.
+            back += 1
+            i = star + 1
+            j = back
+        else:
+            return False
+    return not pattern[i:].strip("*")
 
 
 class Client:
@@ -101,37 +124,29 @@ class Client:
                 self.seen = f.read(33)
         except OSError:
             self.seen = None
+        self.known = self.state() == self.seen
 
     def path(self, role):
         """Return where a role's trusted document is, or the one that is ``new``."""
         return self.folder + (role if role == "new" else role + ".json")
 
     def hash_of(self, role):
-        """Return the SHA-256 of a document, or None if there is none."""
+        """Return the SHA-256 of a document, or of nothing if there is none."""
+        h = sha256()
         try:
             with open(self.path(role), "rb") as f:
-                h = sha256()
                 while data := f.read(256):
                     h.update(data)
-                return h.digest()
         except OSError:
-            return None
+            pass
+        return h.digest()
 
     def state(self):
         """Return a hash over the four documents."""
         h = sha256()
-        for role in _ROLES:
-            h.update(self.hash_of(role) or b"")
+        for role in ["root", "timestamp", "snapshot", "targets"]:
+            h.update(self.hash_of(role))
         return h.digest()
-
-    def note(self):
-        """Note that everything is verified; return whether that is news."""
-        state = self.state()
-        if state == self.seen:
-            return False
-        with open(self.folder + "seen", "wb") as f:
-            f.write(state)
-        return True
 
     async def judge(self, name, role, holder="root", spec=None):
         """Verify a document's signatures and form; return its version, or raise Refused.
@@ -142,22 +157,15 @@ class Client:
             holder: Name of the document that delegates to it.
             spec: Delegation in that; None: what a root says of the role.
         """
-        kind = role if role in _ROLES else "targets"
-        try:
-            version, digest, threshold, claims = load("signatures").read(
-                self.path(name), role, kind, self.path(holder), spec
-            )
-        except (ValueError, KeyError, TypeError, IndexError, RuntimeError):
-            raise Refused("malformed")
+        version, digest, threshold, claims = load("canonical").claims_of(
+            self.path(name), role, "targets" if spec else role, self.path(holder), spec
+        )
         agreeing = set()  # by what a key is: under two ids it is still one
         for scheme, key, signature in claims:
             if len(agreeing) < threshold:
                 await core.sleep_ms(0)  # each takes long: let the connection live
-                try:
-                    if load(scheme).verify(key, digest, signature):
-                        agreeing.add(key)
-                except (ValueError, IndexError):
-                    pass
+                if load(scheme).verify(key, digest, signature):
+                    agreeing.add(key)
         if len(agreeing) < threshold:
             raise Refused("bad-signature")
         return version
@@ -169,15 +177,13 @@ class Client:
                 return load("canonical").Document(f).get("signed", *names)
         except KeyError:
             return None
-        except (ValueError, TypeError, RuntimeError):
-            raise Refused("malformed")
 
     def check_expiry(self, role):
         """Raise Refused if a verified document has expired."""
         expires = self.get(role, "expires")
         # Written like ours, they sort like the times that they mean.
-        if type(expires) is not str or len(expires) != 20 or expires[10] + expires[19] != "TZ":
-            raise Refused("malformed")
+        if len(expires) != 20 or expires[10] + expires[19] != "TZ":
+            raise ValueError
         if expires <= self.now:
             raise Refused("expired")
 
@@ -198,14 +204,31 @@ class Client:
         """Return whether there is a document of a role that counts; see `judge`."""
         try:
             if not self.known:
-                await self.judge(role, role, holder, spec)
+                await _strictly(self.judge(role, role, holder, spec))
             return True
         except (Refused, OSError):
             return False
 
+    async def refresh(self, born):
+        """Bring everything up to date; see the function of this name."""
+        await self.start(born)
+        for _ in range(_ROTATIONS):
+            if not await self.update_root():
+                break
+        self.check_expiry("root")
+        await self.update_timestamp()
+        await self.update("snapshot", "timestamp")
+        await self.update("targets", "snapshot")
+        state = self.state()
+        if state == self.seen:
+            return False
+        with open(self.folder + "seen", "wb") as f:
+            f.write(state)
+        return True
+
     async def start(self, born):
         """Load the trusted root (5.2)."""
-        for role in _ROLES:
+        for role in ["root", "timestamp", "snapshot", "targets"]:
             try:
                 # What a power cut kept `keep` from.
                 os.rename(self.folder + role + ".ok", self.path(role))
@@ -231,10 +254,11 @@ class Client:
         found = await self.judge("new", "root", "new")
         if found != version:
             raise Refused("rollback" if found < version else "wrong-version")
-        for role in ("timestamp", "snapshot"):
+        roles = ["timestamp", "snapshot"]
+        for role in roles:
             if self.get("root", "roles", role) != self.get("new", "roles", role):
                 # 5.3.11: stolen keys may have raised version numbers beyond all reason.
-                for role in ("timestamp", "snapshot"):
+                for role in roles:
                     try:
                         os.unlink(self.path(role))
                     except OSError:
@@ -248,17 +272,14 @@ class Client:
         found = self.get(role, "meta", name)
         if found is None:
             raise Refused("missing")
-        try:
-            version = found["version"]
-            limit = found.get("length", _MOST_BYTES)
-            digest = found.get("hashes")
-            if digest is not None:
-                digest = unhexlify(digest["sha256"])
-            if type(version) is type(limit) is int and version > 0:
-                return version, min(limit, _MOST_BYTES), digest
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
-        raise Refused("malformed")
+        version = found["version"]
+        limit = found.get("length", _MOST_BYTES)
+        digest = found.get("hashes")
+        if digest is not None:
+            digest = unhexlify(digest["sha256"])
+        if not type(version) is type(limit) is int or version < 1:
+            raise ValueError
+        return version, min(limit, _MOST_BYTES), digest
 
     async def update_timestamp(self):
         """Take the newest timestamp (5.4)."""
@@ -278,16 +299,16 @@ class Client:
                 raise Refused("rollback")
         self.check_expiry("timestamp")
 
-    async def update(self, role, lister, holder="root", spec=None, listed=None):
+    async def update(self, role, lister, holder="root", spec=None):
         """Take the document of a role that another one lists (5.5, 5.6).
 
         Args:
-            role: Its name, as files are named by it.
+            role: Its name.
             lister: Role that says which version it has to be.
             holder, spec: Role that delegates to it, and how; see `judge`.
-            listed: Its name as others write it, if that is another one.
         """
-        version, limit, digest = self.meta(lister, (listed or role) + ".json")
+        version, limit, digest = self.meta(lister, role + ".json")
+        role = quote(role)
         known = await self.is_trusted(role, holder, spec)
         if known and self.get(role, "version") == version and digest in (None, self.hash_of(role)):
             return self.check_expiry(role)
@@ -311,15 +332,47 @@ class Client:
         self.check_expiry("new")
         self.keep(role)
 
-    def look_up(self, role, target):
-        """Return (length, SHA-256, custom) of a target in a role's trusted document, or None."""
-        found = self.get(role, "targets", target)
-        if found is None:
-            return None
-        try:
-            digest = unhexlify(found["hashes"]["sha256"])
-            if type(found["length"]) is int and found["length"] >= 0 and len(digest) == 32:
+    async def find(self, target):
+        """Look for a target in the order of trust (5.6.7); see the function of this name."""
+        waiting = self.known and [("targets", None, None)]
+        self.known = False  # a role's document is verified for each delegation to it
+        # Without regard to case, as file systems may be: none may take another one's file.
+        visited = ["root", "timestamp", "snapshot"]
+        while waiting and len(visited) < _DELEGATIONS:
+            role, holder, spec = waiting.pop()
+            if role.lower() in visited:
+                continue
+            visited.append(role.lower())
+            if spec:
+                await self.update(role, "snapshot", holder, spec)
+            role = quote(role)
+            found = self.get(role, "targets", target)
+            if found is not None:
+                digest = unhexlify(found["hashes"]["sha256"])
+                if type(found["length"]) is not int or found["length"] < 0 or len(digest) != 32:
+                    raise ValueError
                 return found["length"], digest, found.get("custom") or {}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            pass
-        raise Refused("malformed")
+            for spec in self.delegations_of(role, target):
+                if spec.get("terminating"):
+                    waiting.clear()
+                waiting.append((spec["name"], role, spec))
+        raise Refused("unknown-target")
+
+    def delegations_of(self, role, target):
+        """Return a role's delegations that cover a target by its path, the first one last."""
+        found = []
+        with open(self.path(role), "rb") as f:
+            doc = load("canonical").Document(f)
+            try:
+                doc.go("signed", "delegations", "roles")
+            except KeyError:
+                return found
+            for _ in doc.walk(91):
+                spec = doc.value(True)
+                for pattern in spec.pop("paths", ()):
+                    if is_match(pattern, target):
+                        found.insert(0, spec)
+                        break
+                if spec in found and spec.get("terminating") or len(found) > _DELEGATIONS:
+                    break
+        return found

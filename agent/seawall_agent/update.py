@@ -32,7 +32,8 @@ async def run(agent, slots, order):
         failures = 0 if source.progress else failures + 1
         source = None
         ended = load("ending").judge(ended, failures)
-        await core.sleep_ms(500 << failures)
+        if not ended:
+            await core.sleep_ms(500 << failures)
     software = load("software")
     software.write(software.outcome(order, *ended))
     software.go(agent, slots)

@@ -87,7 +87,7 @@ def end(trial, status):
     if trial:
         if not again and status != 0:
             trial.fail("crashed")
-        trial.over = trial.ended = True
+        trial.over = True
         again = again or trial.back
     if not again:
         return status

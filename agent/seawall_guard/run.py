@@ -28,10 +28,14 @@ def begin():
 
 def end(trial, status):
     """Judge how the code ended; return an exit status, or None: start again."""
+    if trial:
+        trial.ended = True
     sys.path.pop(0)
     if isinstance(status, KeyboardInterrupt):
         status = 0
     forget()
+    if not trial and status == 75:
+        return None  # it wants to be started again
     if trial or status:
         status = load("boot").end(trial, status)
     forget()

@@ -54,14 +54,18 @@ def _wait(trial, seconds):
         time.sleep(0.25)
         if trial.over:
             return
-    if trial.fail(trial.reason):
-        for signal in ("INT", "KILL"):
+    if not trial.fail(trial.reason):
+        return
+    for signal in ("INT", "INT", "INT", "KILL"):
+        try:
             # Not from within system(), during which we ignore SIGINT.
             os.system("p=$PPID; (sleep .1; kill -%s $p) &" % signal)
-            for _ in range(20):
+            for _ in range(8):
                 time.sleep(0.25)
                 if trial.ended:
                     return
+        except KeyboardInterrupt:
+            pass  # it can hit this thread as well: once more
 
 
 def restart():

@@ -62,7 +62,7 @@ class Sweep:
         judge: Called with a Tale after each cut; raises Failure.
         seed: Of the garbage, and of the choice of second cuts.
         share: (which, of how many) parts of the cuts to judge.
-        points: Judges about so many, evenly spread; 0: all.
+        points: Of all shares together about so many are judged, of each phase; 0: all.
         phases: Cuts in these alone, if there are any.
         second: (every, cuts): a recovery out of so many is itself cut, in so many places.
         patience: Ends after so many failures.
@@ -93,20 +93,33 @@ class Sweep:
         flash.undo = []
         log = tale.log
         self.counts.operations = len(log)
-        parts = self.parts
-        if self.points:
-            parts *= max(1, len(log) * len(MODES) // parts // self.points)
         marks = Marks(tale.marks)
+        chosen = self.choose(log, tale.marks)
         for at in range(len(log)):
             phase, facts = marks.at(at)
-            is_ours = at % parts == self.part and (not self.phases or phase in self.phases)
-            if is_ours and self.stage.may_cut(log[at]):
+            if at in chosen:
                 self.cut_at(log[at], at, phase, facts)
                 if len(self.counts.failures) >= self.patience:
                     return
             flash.put(*flash.done(log[at]))
             flash.undo.clear()
         flash.undo = None
+
+    def choose(self, log, marks):
+        """Return the operations to cut: all of our share, or some of each phase."""
+        phases = {}
+        marks = Marks(marks)
+        for at in range(len(log)):
+            phase = marks.at(at)[0]
+            if (not self.phases or phase in self.phases) and self.stage.may_cut(log[at]):
+                phases.setdefault(phase, []).append(at)
+        chosen = set()
+        for found in phases.values():
+            step = 1
+            if self.points:
+                step = max(1, len(found) * len(phases) * len(MODES) // self.points)
+            chosen.update(found[::step][self.part :: self.parts])
+        return chosen
 
     def cut_at(self, operation, at, phase, facts):
         """Judge the four cuts at one operation."""
@@ -130,21 +143,19 @@ class Sweep:
         flash = self.flash
         length = len(flash.undo)
         tale = Tale(flash, dict(facts))
-        key = self.stage.digest(), str(sorted(facts.items()))
+        known = str(sorted(facts.items()))
+        key = self.stage.digest(), known
+        is_new = False
         fault = self.seen.get(key, "")
         if fault == "":
-            self.counts.boots += 1
-            fault = None
-            try:
-                self.judge(tale)
-            except Exception as error:  # the device's code may raise whatever it likes
-                fault = words(error)
-            if len(self.seen) > 400:  # what is alike lies close together
+            seen = self.stage.visible(), known
+            fault = self.seen.get(seen, "")
+            is_new = fault == ""
+            if is_new:
+                fault = self.boot(tale)
+            if len(self.seen) > 800:  # what is alike lies close together
                 self.seen.clear()
-            self.seen[key] = fault
-            is_new = True
-        else:
-            is_new = False
+            self.seen[key] = self.seen[seen] = fault
         flash.log = None
         flash.restore(length)
         if again and is_new and fault is None:
@@ -152,6 +163,15 @@ class Sweep:
             if self.recoveries % self.second_every == 0:
                 fault = self.cut_recovery(tale, phase)
         return fault
+
+    def boot(self, tale):
+        """Have the judge boot what the flash holds; return what is wrong, or None."""
+        self.counts.boots += 1
+        try:
+            self.judge(tale)
+        except Exception as error:  # the device's code may raise whatever it likes
+            return words(error)
+        return None
 
     def cut_recovery(self, tale, phase):
         """Cut what the device did after a cut, in some places; return what is wrong, or None."""

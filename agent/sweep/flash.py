@@ -24,6 +24,7 @@ class Flash:
         blocks: How many erase blocks it has.
         log: Operations as (address, data or None for an erase), while it records.
         undo: What was there before, as (address, bytes), while it remembers.
+        read: Blocks that were read, while somebody wants to know.
         is_off: Whether the power is gone, and operations fail.
         sums: Of each block, where it is known.
     """
@@ -36,6 +37,7 @@ class Flash:
         self.log = None
         self.undo = None
         self.is_off = False
+        self.read = None
 
     def restore(self, length=0):
         """Undo what was done since there were so many entries to undo."""
@@ -56,12 +58,15 @@ class Flash:
         self.sums[at // BLOCK] = None
 
     def digest(self, blocks):
-        """Return a digest of the first so many blocks."""
+        """Return a digest of some blocks, and of which they are."""
         sums = self.sums
-        for i in range(blocks):
+        h = sha256()
+        for i in blocks:
             if not sums[i]:
                 sums[i] = sha256(self.view[i * BLOCK : i * BLOCK + BLOCK]).digest()
-        return sha256(b"".join(sums[:blocks])).digest()
+            h.update(sums[i])
+            h.update(bytes((i,)))
+        return h.digest()
 
     def load(self, image):
         """Take an image."""
@@ -148,6 +153,8 @@ class Bare:
         """Read into the buffer."""
         if self.is_gone:
             return
+        if self.flash.read is not None:
+            self.flash.read.add(block)
         at = block * BLOCK + offset
         buffer[:] = self.flash.view[at : at + len(buffer)]
 
@@ -233,6 +240,8 @@ class Safe:
         at = sector * self.SECTOR
         for start in range(0, len(buffer), self.SECTOR):
             block, offset = divmod(at + start, BLOCK)
+            if self.flash.read is not None:
+                self.flash.read.add(block)
             if block == self.block:
                 part = self.content[offset : offset + self.SECTOR]
             else:

@@ -2,7 +2,6 @@
 
 import os
 import struct
-import sys
 import vfs
 
 import flash
@@ -72,11 +71,32 @@ class Stage:
     def digest(self):
         """Return a digest of what the file system stands on, after the driver's own recovery."""
         self.driver(self.flash)
-        return self.flash.digest(self.flash.blocks - (2 if self.kind == "fat" else 0))
+        return self.flash.digest(range(self.flash.blocks - (2 if self.kind == "fat" else 0)))
+
+    def visible(self):
+        """Return a digest of the blocks from which the file system reads all that it holds.
+
+        What is in the others counts for nothing: they are erased before they are used.
+        """
+        read = self.flash.read = set()
+        try:
+            self.mount()
+            read_all("")
+        except OSError:
+            return self.digest()
+        finally:
+            self.flash.read = None
+            self.unmount()
+        return self.flash.digest(sorted(read))
 
 
-def purge(*packages):
-    """Forget imported modules, as a restart does."""
-    for name in list(sys.modules):
-        if name.split(".")[0] in packages:
-            del sys.modules[name]
+def read_all(folder):
+    """Read every file below a folder."""
+    for name, kind, *_ in os.ilistdir(folder):
+        path = folder + "/" + name if folder else name
+        if kind == 0x4000:
+            read_all(path)
+        else:
+            with open(path, "rb") as f:
+                while f.read(2048):
+                    pass

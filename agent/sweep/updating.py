@@ -13,8 +13,8 @@ from engine import Failure
 PATIENCE = 12  # boots until a device that is left alone has to be settled
 LAST = 5  # the version that a device has to take after a cut
 IN_A_SLOT = """
-__init__ software telling update metadata download build
-link commands signer state events tuf
+__init__ software telling update metadata download build ending
+commands signer state events tuf
 """.split()
 CONFIG = b'{"board":"unix","updates":{"host":"h","port":1,"server_name":"h","block":4096}}'
 

@@ -1,4 +1,4 @@
-"""One process of the sweep: `micropython worker.py SPEC`, a file of JSON; prints lines of JSON."""
+"""One process of the sweep: `micropython worker.py SPECIFICATION`, a file of JSON."""
 
 import gc
 import json
@@ -15,62 +15,64 @@ class _Gc:
     enable = disable = collect
 
 
-def main(path):
-    """Do what the specification says."""
-    with open(path) as f:
-        spec = json.load(f)
-    sys.path.insert(0, spec["sweep"])
-    sys.path.insert(1, spec["agent"])
-    sys.modules["gc"] = _Gc
+def story_of(name, stage, agent):
+    """Return a story by its name."""
+    if name == "updating":
+        from updating import Updating
+
+        return Updating(stage, agent)
+    import seawall_agent
+
+    if name == "keeping":
+        from keeping import Keeping
+
+        return Keeping(stage, seawall_agent)
+    from trusting import Trusting
+
+    return Trusting(stage, seawall_agent)
+
+
+def sweep(spec):
+    """Do what a specification says; return the engine's Counts."""
     from engine import Counts, Sweep, Tale, words
     from stage import Stage
 
     stage = Stage(spec["fs"], spec["blocks"])
-    if spec["story"] == "keeping":
-        import seawall_agent
-        from keeping import Keeping
-
-        story = Keeping(stage, seawall_agent)
-    elif spec["story"] == "trusting":
-        import seawall_agent
-        from trusting import Trusting
-
-        story = Trusting(stage, seawall_agent)
-    else:
-        from updating import Updating
-
-        story = Updating(stage, spec["agent"])
+    story = story_of(spec["story"], stage, spec["agent"])
     story.prepare(spec["age"])
     before = bytes(stage.flash.image)
-    sys.argv[1:] = []
     tale = Tale(stage.flash, {})
     try:
         story.tell(tale)
     except Exception as error:  # without any cut: a planted bug, or a real one
         counts = Counts()
         counts.failures.append("without a cut: " + words(error))
-    else:
-        stage.flash.load(before)
-        sweep = Sweep(
-            stage,
-            story.judge,
-            spec["seed"],
-            spec["share"],
-            spec["points"],
-            spec["phases"],
-            spec["second"],
-            spec["patience"],
-        )
-        sweep.run(tale)
-        counts = sweep.counts
-    result = {
+        return counts
+    stage.flash.load(before)
+    names = "seed", "share", "points", "phases", "second", "patience"
+    made = Sweep(stage, story.judge, *[spec[name] for name in names])
+    made.run(tale)
+    return made.counts
+
+
+def main(path):
+    """Read the specification, sweep, and write down what came of it."""
+    with open(path) as f:
+        spec = json.load(f)
+    sys.argv[1:] = []  # main.py looks there
+    sys.path.insert(0, spec["sweep"])
+    sys.path.insert(1, spec["agent"])
+    sys.modules["gc"] = _Gc
+    counts = sweep(spec)
+    found = {
         "points": [[phase, mode, n] for (phase, mode), n in counts.points.items()],
         "boots": counts.boots,
         "operations": counts.operations,
         "failures": counts.failures,
+        "cpu_s": time.clock(),
     }
     with open(spec["result"], "w") as f:
-        json.dump(result, f)
+        json.dump(found, f)
 
 
 try:

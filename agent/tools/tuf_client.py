@@ -123,12 +123,12 @@ class Session:
 
     async def download(self, target, base, folder):
         """Fetch one target, unless it is there."""
-        length, digest, _ = await self.tuf.locate(self.folder, self.fetch, self.now_s, target)
+        length, digest, _ = await self.tuf.find(self.folder, self.fetch, self.now_s, target)
         client = self.tuf.Client(self.folder, None, 0)
-        path = folder + load("delegations").quote(target)
+        path = folder + self.tuf.quote(target)
         if hash_of(path) == digest:
             return
-        url = [load("delegations").quote(part) for part in target.split("/")]
+        url = [self.tuf.quote(part) for part in target.split("/")]
         if client.get("root", "consistent_snapshot"):
             url[-1] = hexlify(digest).decode() + "." + url[-1]
         size = save(base + "/".join(url), length, path + ".new")

@@ -205,3 +205,18 @@ def test_configuration_errors_name_the_field(run: Run) -> None:
     broken = answers[len(WRONG) : len(WRONG) + 4]
     assert all(answer.startswith("config.json: ") for answer in broken), broken
     assert answers[len(WRONG) + 4 :] == ["OK"] * len(RIGHT)
+
+
+def test_slots_are_built_within_their_folder_and_within_flash(run: Run) -> None:
+    assert run("building.py", heap="2m").splitlines() == ["built", "refused 17", "full", "good 3"]
+
+
+def test_firmware_images_go_through_the_same_slots(run: Run) -> None:
+    printed = run("partitions.py", heap="2m").splitlines()
+    assert [line for line in printed if not line.startswith("seawall: version")] == [
+        "written",
+        "ValueError: new",
+        "tried",
+    ]
+    reasons = [line.rpartition(" ")[2] for line in printed if "rolled back" in line]
+    assert reasons == ["crashed", "boot-loop", "no-connection"]

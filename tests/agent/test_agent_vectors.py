@@ -23,7 +23,7 @@ def test_every_vector_is_judged_on_a_device(heap: str, tmp_path: Path, repositor
     assert runtime.is_micropython
     vectors = repository / "vectors"
     with site_in(tmp_path / "site") as site:
-        bundle = site.agent("vectors-1").bundle
+        bundle = site.agent("vectors-1").bundle / "a"
         done = subprocess.run(
             [*runtime.command, "-X", f"heapsize={heap}", str(SCRIPT), str(bundle), str(vectors)],
             capture_output=True,

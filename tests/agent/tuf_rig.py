@@ -231,11 +231,13 @@ class Device:
         return self.obey({"do": "refresh", "served": str(served), **more})[0]
 
     def find(self, target: str = TARGET) -> Outcome:
+        """Find a target without a server."""
         return self.obey({"do": "find", "target": target})[0]
 
     def locate(self, repository: Repository, target: str, **more: Any) -> Outcome:
+        """Find a target, maybe a delegated one."""
         served = str(repository.served)
-        return self.obey({"do": "locate", "target": target, "served": served, **more})[0]
+        return self.obey({"do": "find", "target": target, "served": served, **more})[0]
 
 
 def build_site(folder: Path) -> Path:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from seawall.devices.argument_names import called_by_name, without_argument_names
 from seawall.errors import ServiceError
 
 _OPTIMISATION: Final = "-O3"
@@ -49,12 +50,14 @@ def agent_files(directory: Path, *, keep_source: bool = False) -> dict[str, byte
         for folder in ("seawall_guard", "seawall_agent")
         for path in sorted((directory / folder).rglob("*.py"))
     ]
+    kept = called_by_name(path.read_bytes() for path in modules)
     for path in modules:
         name = path.relative_to(directory)
         source = path.read_bytes()
         if keep_source:
             contents[name.as_posix()] = source
         else:
+            source = without_argument_names(source, kept)
             contents[name.with_suffix(".mpy").as_posix()] = compile_module(path.name, source)
     return contents
 

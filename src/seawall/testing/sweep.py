@@ -30,13 +30,16 @@ FILE_SYSTEMS: Final = ("lfs", "fat", "fat-raw")
 STORIES: Final = ("updating", "keeping", "trusting")
 BLOCKS: Final = {"updating": 96, "keeping": 64, "trusting": 40}
 """Of 4 KiB, of the simulated flash: little room, so that littlefs has to move things."""
-AGES: Final = {"fresh": 0, "aged": 20}
-"""How many rounds of use a file system has behind it."""
+AGES: Final = ("fresh", "aged")
+USE: Final = {"updating": 150, "keeping": 20, "trusting": 20}
+"""How many rounds of a story's kind of use an aged file system has behind it."""
 HEAP: Final = "24m"
 SEED: Final = 4
 SECOND_EVERY: Final = 12
 SECOND_CUTS: Final = 4
 TIMEOUT_S: Final = 900
+ENOUGH: Final = {"fat-raw": 2000}
+"""About how many cuts of a story do, where there are many alike: torn contents of one record."""
 MORE: Final = "_more"
 """Ends the name of a stand-in that is added to a module, and does not replace it."""
 NOT_PLANTED: Final = "does not apply"
@@ -77,6 +80,7 @@ class Result:
         boots: Different contents of flash that were booted.
         operations: Of the story.
         failures: What went wrong, in words.
+        cpu_s: Seconds of computing.
     """
 
     job: Job
@@ -84,6 +88,7 @@ class Result:
     boots: int = 0
     operations: int = 0
     failures: list[str] = field(default_factory=list)
+    cpu_s: float = 0
 
     @property
     def cut_points(self) -> int:
@@ -185,10 +190,10 @@ class Sweep:
             "story": job.story,
             "fs": job.file_system,
             "blocks": BLOCKS[job.story],
-            "age": AGES[job.age],
+            "age": USE[job.story] if job.age == "aged" else 0,
             "seed": SEED,
             "share": [job.part, job.parts],
-            "points": 0 if job.mutant else self.points // job.parts,
+            "points": 0 if job.mutant else self.points or ENOUGH.get(job.file_system, 0),
             "phases": job.mutant.phases if job.mutant else (),
             "second": [SECOND_EVERY, SECOND_CUTS],
             "patience": 20 if job.mutant is None else 1,
@@ -229,7 +234,9 @@ class Sweep:
 
 def _result_of(job: Job, found: dict[str, Any]) -> Result:
     points = {(phase, mode): count for phase, mode, count in found["points"]}
-    return Result(job, points, found["boots"], found["operations"], found["failures"])
+    return Result(
+        job, points, found["boots"], found["operations"], found["failures"], found["cpu_s"]
+    )
 
 
 def default_processes() -> int:

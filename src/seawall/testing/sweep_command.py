@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,10 +67,12 @@ class Account:
     def facts(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
         modes: Counter[str] = Counter()
+        cpu: defaultdict[str, float] = defaultdict(float)
         tree: dict[str, Any] = {}
         for result in self.results:
             for (_phase, mode), count in result.points.items():
                 modes[mode] += count
+            cpu[result.job.name] += result.cpu_s
         for (story, file_system, age), phases in self.cuts().items():
             tree.setdefault(file_system, {}).setdefault(story, {})[age] = dict(phases)
         return {
@@ -81,6 +83,7 @@ class Account:
             "mutants_killed": len(self.killed),
             "mutants": len(self.killed) + len(self.surviving),
             "seconds": round(time.monotonic() - self.started, 1),
+            "cpu_s": {name: round(seconds, 1) for name, seconds in cpu.items()},
             "modes": dict(modes),
             "file_systems": tree,
             "failing": self.failures,

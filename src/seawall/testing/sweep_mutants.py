@@ -52,11 +52,8 @@ _BUILD: Final = "seawall_agent/build.py"
 _TELLING: Final = "seawall_agent/telling.py"
 _COMMANDS: Final = "seawall_agent/commands.py"
 
-_BEGIN: Final = (
-    "    slots.begin_trial("
-    'slot, version, order["n"], config.get("max_boots", 3), order["trial_s"])\n'
-)
-_BUILT: Final = '    slot = await load("build").build(source, slots.live)\n'
+_BUILT: Final = '            slot = await load("build").build(source, slots.live)\n'
+_BEGUN: Final = '            await load("ending").begin(source, slots, slot)\n'
 _NAME: Final = 'name = "slot%d" % (values[0] & 1)'
 _RAISED: Final = "values[0] += 1"
 _CHECKED: Final = """\
@@ -77,14 +74,18 @@ MUTANTS: Final = (
         "flip-before-write",
         "updating",
         (
-            (_UPDATE, _BEGIN, ""),
+            (_UPDATE, _BUILT, ""),
             (
                 _UPDATE,
-                _BUILT,
-                '    slot = "b" if slots.live == "a" else "a"\n' + _BEGIN + _BUILT,
+                _BEGUN,
+                '            slot = "b" if slots.live == "a" else "a"\n'
+                + _BEGUN
+                + "            source.agent.again = False\n"
+                + _BUILT
+                + "            source.agent.again = True\n",
             ),
         ),
-        phases=("download",),
+        phases=("begin-trial",),
     ),
     Mutant(
         "no-crc-check",
@@ -253,8 +254,15 @@ MUTANTS: Final = (
         (
             (
                 "seawall_agent/tuf.py",
-                '        os.rename(self.folder + "new", ok)\n',
-                '        self.forget(role)\n        os.rename(self.folder + "new", ok)\n',
+                '        os.rename(self.path("new"), ok)\n',
+                "        if self.hash_of(role):\n            os.unlink(self.path(role))\n"
+                '        os.rename(self.path("new"), ok)\n',
+            ),
+            # One loss the client bears: it begins with the root of its birth again.
+            (
+                "seawall_agent/tuf.py",
+                "with open(born,",
+                'with open(self.path("root") if self.seen else born,',
             ),
         ),
         phases=("refresh",),

@@ -27,7 +27,7 @@ async def tick():
 
 
 async def run(order):
-    served = order["served"]
+    served = order.get("served", "")
     fetched = []
 
     async def fetch(name, limit, path):
@@ -57,10 +57,8 @@ async def run(order):
             answer["changed"] = await tuf.refresh(
                 order["folder"], fetch, order["now_s"], order["born"]
             )
-        elif order["do"] == "find":
-            answer["found"] = tuf.find(order["folder"], order["target"])
         else:
-            answer["found"] = await tuf.locate(
+            answer["found"] = await tuf.find(
                 order["folder"], fetch, order["now_s"], order["target"]
             )
     except tuf.Refused as error:

@@ -5,6 +5,7 @@ import sys
 from binascii import hexlify, unhexlify
 
 sys.path.insert(0, sys.argv[1])
+sys.path.append(sys.argv[1] + "/..")  # the guard, if that is a slot
 
 from seawall_agent import load
 from seawall_agent.commands import accept, unseal

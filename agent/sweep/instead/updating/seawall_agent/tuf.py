@@ -7,6 +7,6 @@ async def refresh(folder, fetch, now_s):
     """Do nothing: what the world offers is signed."""
 
 
-def find(folder, target):
+async def find(folder, fetch, now_s, target):
     """Return length, SHA-256 and custom members of a manifest."""
     return world.device.find(target)
