@@ -328,8 +328,11 @@ def test_several_workers(posts: Collection, into: tuple[str, ...]) -> None:
 # Ends
 
 
-def test_a_server_that_goes_away(tmp_path: Path, wait_until: Callable[..., Any]) -> None:
+def test_a_server_that_goes_away(
+    tmp_path: Path, wait_until: Callable[..., Any], request: pytest.FixtureRequest
+) -> None:
     server = MongoProcess(tmp_path / "server")
+    request.addfinalizer(server.kill)
     server.start()
     process = _slow_import("--host", server.address, "-d", "blog", "-c", "posts")
     assert process.stdin
