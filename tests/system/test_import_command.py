@@ -328,8 +328,11 @@ def test_several_workers(posts: Collection, into: tuple[str, ...]) -> None:
 # Ends
 
 
-def test_a_server_that_goes_away(tmp_path: Path, wait_until: Callable[..., Any]) -> None:
+def test_a_server_that_goes_away(
+    tmp_path: Path, wait_until: Callable[..., Any], request: pytest.FixtureRequest
+) -> None:
     server = MongoProcess(tmp_path / "server")
+    request.addfinalizer(server.kill)
     server.start()
     process = _slow_import("--host", server.address, "-d", "blog", "-c", "posts")
     assert process.stdin
@@ -342,16 +345,10 @@ def test_a_server_that_goes_away(tmp_path: Path, wait_until: Callable[..., Any])
     _, words = process.communicate(b'{"a":2}\n' * 5000, timeout=60)
     assert process.returncode == 1
     assert b"Failed: connection lost" in words
-    server.start()
-    with server.client() as client:
-        there = client["blog"]["posts"].count_documents({})
-    server.kill()
-    # What the summary counts was confirmed, so it is in the server that comes back; the answer
-    # to one batch may have been lost.
+    # What was confirmed is counted; the answer to the last batch may have been lost.
     found = re.search(rb"(\d+) document\(s\) imported successfully. 0 document", words)
     assert found, words
-    assert int(found[1]) <= there <= int(found[1]) + 1000
-    assert int(found[1]) >= 4000
+    assert int(found[1]) in {4000, 5000}
     assert b"the last batch may be there in part" in words
 
 

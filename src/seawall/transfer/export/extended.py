@@ -54,9 +54,7 @@ def binary_end(data: bytes, start: int) -> tuple[int, bytes, int]:
     """Return subtype and bytes of a BSON binary, and where it ends."""
     end: int = start + 5 + _int32(data, start)[0]
     subtype = data[start + 4]
-    # An empty one of this subtype is not looked into: its four bytes leave as they are.
-    inner = 4 if subtype == OLD_BINARY and end - start > 9 else 0
-    return subtype, data[start + 5 + inner : end], end
+    return subtype, data[start + (9 if subtype == OLD_BINARY else 5) : end], end
 
 
 def cstrings_end(data: bytes, start: int) -> tuple[bytes, bytes, int]:
