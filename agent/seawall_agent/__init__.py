@@ -12,7 +12,7 @@ sys.modules.pop("asyncio.core", None)
 from asyncio import core  # all that we need; the package around it would take 600 bytes
 
 del sys.modules["asyncio"]
-core.Loop = None  # for exceptions of tasks that nobody awaits: ours raise none
+core.Loop = core.TimeoutError = None  # for what we have none of: tasks that raise, wait_for
 
 
 def load(name):

@@ -10,9 +10,8 @@ class Agent:
     """One device; see start.py.
 
     Attributes:
-        spare: Memory in one piece for the next TLS socket, while there is none.
         pads: Of the device's key; see signer.py.
-        context: The ``tls.SSLContext``.
+        context: The ``tls.SSLContext``; of the class, for it outlives an agent that starts again.
         facts: What state.py keeps.
         board: Network, clock and light, or None on a computer.
         sensors: In the order of the configuration.
@@ -28,12 +27,17 @@ class Agent:
         again: Whether to start again; 75: by way of the guard.
         tried: What the guard gave, if this boot began on trial.
         session: What is told of updates, or updates: a task, or None.
+        starved: How often memory ran out since a reading was settled.
     """
+
+    context = None
 
     async def run(self):
         """Run until the device is told to start again."""
         self.due = self.link.at = time.ticks_ms()
-        while not self.again:
+        # When memory runs out again and again, only to begin anew puts the free pieces together.
+        # Readings are on flash.
+        while not self.again and self.starved < 9:
             wait = time.ticks_diff(self.due, time.ticks_ms())
             try:
                 if wait <= 0:
@@ -43,9 +47,15 @@ class Agent:
                     self.due = time.ticks_add(start, self.interval_ms)
                 self.link.step()
             except MemoryError:
+                self.starved += 1
+                self.outbox.backlog = None
                 gc.collect()
+                wait = 200
             await core.sleep_ms(max(0, min(wait, 200)))
-        load("farewell").stop(self)
+        if self.link.s:
+            self.link.s.close()
+        if self.board:
+            self.board.restart()
 
     def measure(self):
         """Take a reading, and report what is wrong."""
@@ -77,7 +87,7 @@ async def _run(trial):
     if not agent:
         return 1
     await agent.run()
-    return 75 if trial else agent.again
+    return 75 if trial else agent.again or True
 
 
 def main(trial=None):

@@ -13,7 +13,8 @@ def start(trial=None):
     load("dial")
     agent = Agent()
     try:
-        load("trust").start(agent)
+        if not agent.context:  # to start again, no other piece of memory so big would be found
+            load("trust").start(Agent)
         config = load("config").read()
         for folder in ("state", "state/outbox"):
             try:
@@ -23,7 +24,7 @@ def start(trial=None):
         agent.outbox = load("start").recover("state/outbox/", config["outbox"]["max_readings"])
         load("state").start(agent, config)
         load("sensing").start(agent, config)
-        load("joining").start(agent, config)
+        load("start").join(agent, config)
         agent.session = None
         if trial or config.get("updates"):
             load("software").start(agent, trial)

@@ -18,8 +18,10 @@ from seawall.testing.device_process import DeviceProcess, Runtime, agent_path
 from seawall.testing.measurements import read_series, series_for
 
 ADC_NAME = "adc.txt"
-HEAP = "64k"
-"""The agent fits into 32 KB; a port of 64 bits gets the slack that doubled objects take."""
+HEAP = "32k"
+"""What the agent must do with."""
+UPDATE_HEAP = "64k"
+"""What an update takes beside MQTT, where a port has 64 bits."""
 ATTACK_HEAP = "64k"
 """An attacker has more memory than the device that it plays."""
 
@@ -72,7 +74,7 @@ class Fleet:
         )
         values = series_for(len(self.devices), read_series())
         (bundle / ADC_NAME).write_text("".join(f"{value}\n" for value in values))
-        heap = HEAP
+        heap = UPDATE_HEAP if self.release else HEAP
         if attack is not None:
             heap = ATTACK_HEAP
             shutil.copy(
