@@ -9,8 +9,9 @@ from .app import Agent
 
 def start(trial=None):
     """Return the Agent of the bundle in this folder, or None after saying what is wrong."""
-    # Its names make MicroPython's table of names grow, while there is a place for it.
+    # Their names make MicroPython's table of names grow, while there is a place for it.
     load("dial")
+    load("commands")
     agent = Agent()
     try:
         if not agent.context:  # to start again, no other piece of memory so big would be found
@@ -24,7 +25,7 @@ def start(trial=None):
         agent.outbox = load("start").recover("state/outbox/", config["outbox"]["max_readings"])
         load("state").start(agent, config)
         load("sensing").start(agent, config)
-        load("start").join(agent, config)
+        load("joining").start(agent, config)
         agent.session = None
         if trial or config.get("updates"):
             load("software").start(agent, trial)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
 from seawall.devices.sensors import sensor_configurations
-from seawall.devices.slot import first_slot, is_outside
+from seawall.devices.slot import GUARD, first_slot, is_outside, outside_files
 from seawall.errors import ConfigurationError
 from seawall.model.device import Board, Device, Profile, Trust
 from seawall.pki.certificates import certificate_pem
@@ -173,10 +173,9 @@ def bundle_files(
         updates: Where the device finds updates, if there are any.
         release: What `slot.released_slot` returns, instead of the agent's own software.
     """
-    guard = {name: data for name, data in agent.items() if is_outside(name)}
     slot = {name: data for name, data in agent.items() if not is_outside(name)}
     return {
-        **guard,
+        **outside_files(agent, has_updates=updates is not None),
         **(release or (first_slot(Board(configuration["board"]), slot) if slot else {})),
         **({ROOT_NAME: updates.root} if updates and slot else {}),
         CONFIG_NAME: (json.dumps(configuration, indent=1) + "\n").encode(),
@@ -241,11 +240,11 @@ def _start(configuration: Mapping[str, Any], *, has_record: bool) -> str:
             "    echo 735000 > adc.txt\n"
             "    micropython -X heapsize=32k main.py\n"
         )
-    names = "main.py seawall_guard a config.json ca.der cert.der key.der hmac.key"
+    names = "main.py a config.json ca.der cert.der key.der hmac.key"
     if has_record:
         names += " state"
     if configuration.get("updates"):
-        names += f" {ROOT_NAME}"
+        names += f" {GUARD} {ROOT_NAME}"
     return (
         "Put it onto the board (pip install mpremote; the board on USB):\n\n"
         f"    mpremote fs cp -r {names} :\n"

@@ -35,7 +35,7 @@ def agent_directory() -> Path:
 
 
 def agent_files(directory: Path, *, keep_source: bool = False) -> dict[str, bytes]:
-    """Return the agent by relative name: ``main.py``, ``seawall_guard/...``, ``seawall_agent/...``.
+    """Return the agent by relative name: ``main.py``, ``main_alone.py``, ``seawall_...``.
 
     Args:
         directory: As `agent_directory` returns it.
@@ -44,7 +44,7 @@ def agent_files(directory: Path, *, keep_source: bool = False) -> dict[str, byte
     Raises:
         ServiceError: a module does not compile.
     """
-    contents = {"main.py": (directory / "main.py").read_bytes()}
+    contents = {name: (directory / name).read_bytes() for name in ("main.py", "main_alone.py")}
     modules = [
         path
         for folder in ("seawall_guard", "seawall_agent")

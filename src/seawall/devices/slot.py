@@ -18,6 +18,9 @@ from seawall.model.device import Board
 FIRST_SLOT: Final = "a"
 SLOTS: Final = ("a", "b")
 GUARD: Final = "seawall_guard"
+MAIN: Final = "main.py"
+MAIN_ALONE: Final = "main_alone.py"
+"""What main.py is on a device without updates."""
 BIRTH_VERSION: Final = "0"
 """What a bundle's own software is called: every release is newer."""
 
@@ -63,4 +66,19 @@ def released_slot(version: str, manifest: bytes, files: Mapping[str, bytes]) -> 
 
 def is_outside(name: str) -> bool:
     """Return whether a file of the agent stays out of the slots, and is never updated."""
-    return name == "main.py" or name.startswith(f"{GUARD}/")
+    return name in {MAIN, MAIN_ALONE} or name.startswith(f"{GUARD}/")
+
+
+def outside_files(agent: Mapping[str, bytes], *, has_updates: bool) -> dict[str, bytes]:
+    """Return what stands beside the slots.
+
+    Args:
+        agent: The agent's files.
+        has_updates: Else there is one slot for ever, and nothing for a guard to choose: what it
+            takes of a small heap is left to the agent.
+    """
+    if has_updates:
+        return {
+            name: data for name, data in agent.items() if is_outside(name) and name != MAIN_ALONE
+        }
+    return {MAIN: agent[MAIN_ALONE]} if MAIN_ALONE in agent else {}
