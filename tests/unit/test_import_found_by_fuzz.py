@@ -88,8 +88,8 @@ def test_a_constructor_in_a_constructor_thousands_deep() -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("wtimeoutMS=x", "invalid value for 'wtimeoutMS'"),
-        (f"wtimeoutMS={DIGITS}", "invalid value for 'wtimeoutMS'"),
+        ("wtimeoutMS=x", 'invalid value for "wtimeoutMS"'),
+        (f"wtimeoutMS={DIGITS}", 'invalid value for "wtimeoutMS"'),
     ],
 )
 def test_a_time_limit_that_is_no_number(query: str, message: str) -> None:
@@ -101,7 +101,7 @@ def test_write_concerns_that_only_look_like_numbers_are_words() -> None:
     for text in ("2²", "--5", DIGITS):
         assert parsed(f"mongodb://localhost/?w={text}").concern == {"w": text}
         assert concern_of(text, {}) == {"w": text}
-    for text in ("{w: Infinity}", "{w: NaN}", "{w: 1.5}"):
+    for text in ("{w: Infinity}", "{w: NaN}"):
         with pytest.raises(OptionError, match="invalid 'w' argument"):
             concern_of(text, {})
 

@@ -86,6 +86,7 @@ class Source:
                 yield self._chunks(file)
 
     def _chunks(self, file: IO[bytes]) -> Iterator[bytes]:
+        name = file.name if self.files else "standard input"
         self._current = _Counting(file)
         buffered = io.BufferedReader(self._current, FIRST_CHUNK_BYTES)
         try:
@@ -96,12 +97,11 @@ class Source:
             first = read(FIRST_CHUNK_BYTES)
             while 0 < len(first) < len(BOM) and (more := read(FIRST_CHUNK_BYTES)):
                 first += more
-            _check_encoding(first, getattr(file, "name", "standard input"))
+            _check_encoding(first, name)
             yield first.removeprefix(BOM)
             while chunk := read(CHUNK_BYTES):
                 yield chunk
         except (EOFError, lzma.LZMAError, gzip.BadGzipFile, OSError) as error:
-            name = getattr(file, "name", "standard input")
             raise TransferFailedError(f"reading {name}: {_reason(error)}") from None
         self._done += self._current.bytes_read
         self._current = None
