@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import bson
 import pytest
+from bson import MaxKey, MinKey
 
 from seawall.transfer import documents, options
 from seawall.transfer.columns import columns_of
@@ -146,3 +147,12 @@ def test_documents_whose_values_go_back_are_damaged() -> None:
     for write in (ExtendedJson().text, Row(["a", "a.b"]).cells):
         with pytest.raises(TransferFailedError, match="does not end in its document"):
             write(bytes(raw))
+
+
+def test_the_ends_of_the_order_may_be_called_like_functions() -> None:
+    (block,) = JsonReader(legacy=True).blocks([b"{a: MinKey(), b: MaxKey, c: [MaxKey()]}"])
+    assert bson.decode(next(iter(block.raw()))) == {
+        "a": MinKey(),
+        "b": MaxKey(),
+        "c": [MaxKey()],
+    }
