@@ -60,15 +60,16 @@ class Source:
 
     def _check(self, path: str) -> None:
         try:
-            with open(path, "rb") as file:  # noqa: PTH123  paths are text here
-                size = os.fstat(file.fileno()).st_size
-                regular = os.path.isfile(path)  # noqa: PTH113
-                if os.path.isdir(path):  # noqa: PTH112
-                    raise IsADirectoryError(21, "is a directory")
+            status = os.stat(path)  # noqa: PTH116  paths are text here
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError(21, "is a directory")
+            # A pipe that is opened and closed again is lost to whoever writes into it.
+            if stat.S_ISREG(status.st_mode):
+                os.close(os.open(path, os.O_RDONLY))
         except OSError as error:
             raise open_failure(path, error) from None
-        if regular and self.size is not None:
-            self.size += size
+        if stat.S_ISREG(status.st_mode) and self.size is not None:
+            self.size += status.st_size
         else:
             self.size = None
 
@@ -82,7 +83,11 @@ class Source:
         if not self.files:
             yield self._chunks(sys.stdin.buffer)
         for path in self.files:
-            with open(path, "rb") as file:  # noqa: PTH123
+            try:
+                file = open(path, "rb")  # noqa: PTH123, SIM115
+            except OSError as error:
+                raise open_failure(path, error) from None
+            with file:
                 yield self._chunks(file)
 
     def _chunks(self, file: IO[bytes]) -> Iterator[bytes]:
