@@ -47,6 +47,7 @@ class Core(types.ModuleType):
         self._io_queue = types.SimpleNamespace(
             queue_read=lambda s: self._wait(s, False), queue_write=lambda s: self._wait(s, True)
         )
+        self.IOQueue = lambda: self._io_queue
 
     def new_event_loop(self):
         """Forget all tasks."""

@@ -15,7 +15,7 @@ from asyncio import core  # all that we need; the package around it would take 6
 if __path__ == os.getcwd() + "/seawall_agent":
     __path__ = "seawall_agent"
 del sys.modules["asyncio"]
-core.Loop = None  # for exceptions of tasks that nobody awaits: ours raise none
+core.Loop = core.TimeoutError = None  # for what we have none of: tasks that raise, wait_for
 
 
 def load(name):

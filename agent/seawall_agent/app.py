@@ -10,9 +10,8 @@ class Agent:
     """One device; see start.py.
 
     Attributes:
-        spare: Memory in one piece for the next TLS socket, while there is none.
         pads: Of the device's key; see signer.py.
-        context: The ``tls.SSLContext``.
+        context: The ``tls.SSLContext``; of the class, for it outlives an agent that starts again.
         facts: What state.py keeps.
         board: Network, clock and light, or None on a computer.
         sensors: In the order of the configuration.
@@ -26,12 +25,17 @@ class Agent:
         events: Bodies of events that wait for a connection.
         told: How many lost readings have been reported.
         again: Whether to start again.
+        starved: How often memory ran out since a reading was settled.
     """
+
+    context = None
 
     async def run(self):
         """Run until the device is told to start again."""
         self.due = self.link.at = time.ticks_ms()
-        while not self.again:
+        # When memory runs out again and again, only to begin anew puts the free pieces together.
+        # Readings are on flash.
+        while not self.again and self.starved < 9:
             wait = time.ticks_diff(self.due, time.ticks_ms())
             try:
                 if wait <= 0:
@@ -41,9 +45,15 @@ class Agent:
                     self.due = time.ticks_add(start, self.interval_ms)
                 self.link.step()
             except MemoryError:
+                self.starved += 1
+                self.outbox.backlog = None
                 gc.collect()
+                wait = 200
             await core.sleep_ms(max(0, min(wait, 200)))
-        load("farewell").stop(self)
+        if self.link.s:
+            self.link.s.close()
+        if self.board:
+            self.board.restart()
 
     def measure(self):
         """Take a reading, and report what is wrong."""

@@ -4,13 +4,7 @@ import os
 import socket
 import time
 
-from micropython import const
-
 from . import core, load, log
-
-# Between the time this was written and 2100, as the server demands.
-_EARLIEST_MS = const(1_767_225_600_000)
-_LATEST_MS = const(4_102_444_800_000)
 
 
 def take(agent, told_ms):
@@ -25,8 +19,9 @@ def take(agent, told_ms):
     ahead_ms = 946_684_800_000 if time.gmtime(0)[0] == 2000 else 0  # where some boards begin
     here_ms = time.time_ns() // 1_000_000 + ahead_ms
     utc_ms = told_ms or here_ms
-    floor_ms = max(facts[4] * 1000, _EARLIEST_MS)
-    if (told_ms or not agent.ntp) and floor_ms <= utc_ms < _LATEST_MS:
+    # Between the time this was written and 2100, as the server demands.
+    floor_ms = max(facts[4] * 1000, 1_767_225_600_000)
+    if (told_ms or not agent.ntp) and floor_ms <= utc_ms < 4_102_444_800_000:
         agent.ahead_ms = ahead_ms if agent.board else ahead_ms + utc_ms - here_ms
         facts[4] = utc_ms // 1000
     if agent.ahead_ms is None:

@@ -24,7 +24,7 @@ async def dial(link):
     await until(write, s)
     judged = bytearray(1)
     link.agent.context.verify_callback = judge(link.pins, judged)
-    link.agent.spare = None
+    link.spare = None
     gc.collect()
     link.s = s = link.agent.context.wrap_socket(
         s, server_hostname=broker[2], do_handshake_on_connect=False

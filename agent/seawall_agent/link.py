@@ -26,7 +26,7 @@ def until(queue, s):
 
 
 class Link:
-    """The connection to the server, made again for ever; see joining.py.
+    """The connection to the server, made again for ever; see start.py.
 
     Attributes:
         agent: The device that speaks.
@@ -35,6 +35,7 @@ class Link:
         broker: host, port, server name, keep-alive, time-out, time to settle (all in
             milliseconds), and whether only a `stored` command settles.
         topic: ``devices/ID/``, bytes.
+        spare: Memory in one piece for the next TLS socket, while it is made ready.
         task: What connects and receives; None between attempts.
         up: Whether the server has accepted us.
         down: Why the connection has ended, or None.
@@ -60,6 +61,9 @@ class Link:
         passed = ticks_diff(now, self.at)
         limit = self.broker[4]
         if not self.task:
+            # What a TLS socket takes, as soon as the last one has gone: between attempts small
+            # things would settle in its place, and then there is none, of all that is free.
+            self.spare = self.spare or bytearray(520)
             if passed >= 0:
                 self.at = now
                 self.task = core.create_task(self.run())
@@ -116,6 +120,9 @@ class Link:
                 else:
                     self.done |= 1 << i  # lost by flash: nothing to wait for
                 self.next = o + 1
+        except MemoryError:
+            outbox.backlog = None  # again soon, with what that gives back
+            self.agent.starved += 1
         except Exception as error:
             self.down = error
 
@@ -128,7 +135,7 @@ class Link:
         if end > start:
             self.outbox.settle(end)
             self.at = ticks_ms()
-            self.tries = 0
+            self.tries = self.agent.starved = 0
             i = (end - 1) % _WINDOW
             log("stored boot=%d seq=%d" % (self.ids[i], self.ids[i + _WINDOW]))
             self.pump()

@@ -1,8 +1,9 @@
 """Readings that wait on flash until the server has stored them.
 
-Append-only segment files, each named by the ordinal of its first record. A
-record says which ordinal was the oldest unsettled one when it was written, so
-that settling writes nothing: a segment is deleted when all of it is settled.
+Append-only segment files of 64 records, each named by the ordinal of its first
+record. A record says which ordinal was the oldest unsettled one when it was
+written, so that settling writes nothing: a segment is deleted when all of it is
+settled.
 After a power cut whole records are left, and at most one torn one, at the end
 of a segment; a start always opens a new segment.
 
@@ -15,11 +16,7 @@ import os
 from binascii import crc32
 from struct import pack
 
-from micropython import const
-
 from . import load
-
-_SEGMENT = const(64)  # records
 
 
 class Outbox:
@@ -45,12 +42,13 @@ class Outbox:
             self.settle(self.start + 1)
         for _ in range(2):
             try:
-                if not self.f or self.end - self.firsts[-1] >= _SEGMENT:
+                if not self.f or self.end - self.firsts[-1] >= 64:
                     if self.f:
                         self.f.close()
-                    self.f = open(self.path % self.end, "wb")
+                    f = open(self.path % self.end, "wb")
                     if self.firsts[-1:] != [self.end]:  # else it held but a record that failed
                         self.firsts.append(self.end)
+                    self.f = f  # not before: memory may run out above
                 data = pack("<HIII", len(body), self.start, boot, seq)
                 data += pack("<I", crc32(body, crc32(data))) + body
                 if self.f.write(data) != len(data):

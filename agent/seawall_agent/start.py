@@ -1,9 +1,12 @@
 """Puts an agent together from the files of its bundle, a piece after the other."""
 
 import os
+import tls
+from array import array
 
 from . import load, log
 from .app import Agent
+from .link import Link
 from .outbox import Outbox
 
 
@@ -13,7 +16,8 @@ def start():
     load("dial")
     agent = Agent()
     try:
-        load("trust").start(agent)
+        if not agent.context:  # to start again, no other piece of memory so big would be found
+            load("trust").start(Agent)
         config = load("config").read()
         for folder in ("state", "state/outbox"):
             try:
@@ -23,10 +27,42 @@ def start():
         agent.outbox = recover("state/outbox/", config["outbox"]["max_readings"])
         load("state").start(agent, config)
         load("sensing").start(agent, config)
-        load("joining").start(agent, config)
+        join(agent, config)
         return agent
     except (OSError, SystemExit) as error:
         log("error:", error)
+
+
+def join(agent, config):
+    """Give an agent its link, as the configuration describes it."""
+    agent.link = made = Link()
+    made.agent = agent
+    made.outbox = agent.outbox
+    made.topic = ("devices/%s/" % config["device_id"]).encode()
+    broker = config.pop("broker")
+    by_command = broker["ack"] == "stored"
+    made.broker = (
+        broker["host"],
+        broker["port"],
+        broker["server_name"],
+        1000 * broker["keepalive_s"],
+        1000 * broker["timeout_s"],
+        1000 * broker["settle_s" if by_command else "timeout_s"],
+        by_command,
+    )
+    made.spare = made.down = made.task = made.s = made.raw = None
+    made.up = False
+    made.buf = memoryview(bytearray(256))
+    made.tries = made.next = made.done = 0
+    made.old = agent.outbox.end
+    made.ids = array("I", range(16))
+    trust = config.pop("trust")
+    mode = trust["mode"]
+    made.pins = b"" if mode == "ca" else trust["pins"]
+    # With pins alone an unknown issuer, another name and another date are forgiven; the verdict of
+    # dial.judge never is.
+    agent.context.verify_mode = tls.CERT_OPTIONAL if mode == "pin" else tls.CERT_REQUIRED
+    agent.wifi = config["wifi"]["ssid"] and config["wifi"]
 
 
 def recover(folder, limit):

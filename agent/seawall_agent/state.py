@@ -47,7 +47,7 @@ def start(agent, config):
     facts[1] = max(facts[1] + 1, agent.outbox.boot + 1, config["first_boot"])
     write(facts)
     agent.interval_ms = facts[2] or config["interval_ms"]
-    agent.seq = agent.told = 0
+    agent.seq = agent.told = agent.starved = 0
     agent.events = []
     agent.again = False
     log("boot=%d" % facts[1])

@@ -6,25 +6,19 @@ Uses the module ``tls``: the frozen ``ssl.SSLContext`` wrapper begins at CERT_NO
 import tls
 from hashlib import sha256
 
-# Forward secrecy and AEAD only; every server that is up to date has these (RFC 9325, section 4.2).
-_CIPHERS = (
-    "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256",
-    "TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256",
-)
-
 
 def start(agent):
     """Give an agent its context and its key, from the files of the bundle.
 
-    The ``tls.SSLContext`` verifies chain, name and dates; joining.py adds pins.
+    How the ``tls.SSLContext`` verifies, and pins, is up to `start.join`.
 
     Raises:
         SystemExit: a file cannot be read.
     """
     agent.context = context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.set_ciphers(_CIPHERS)
-    context.verify_mode = tls.CERT_REQUIRED
-    agent.spare = bytearray(640)
+    # Forward secrecy and AEAD only; every server that is up to date has these (RFC 9325, 4.2).
+    suite = "TLS-ECDHE-%s-WITH-AES-128-GCM-SHA256"
+    context.set_ciphers((suite % "ECDSA", suite % "RSA"))
     name = "hmac.key"
     try:
         key = _file(name)

@@ -150,7 +150,7 @@ class Site:
         port: int | None = None,
         trust: Trust = Trust.CA_AND_PIN,
         adc: str = f"{UV_25_C}\n",
-        heap: str = "48k",
+        heap: str = "32k",
         host: str | None = None,
         board: Board = Board.UNIX,
         **changes: Any,
@@ -162,9 +162,7 @@ class Site:
             port: Of the server; None: the daemon's.
             trust: How it knows the server.
             adc: What its sensor measures.
-            heap: Of MicroPython. In 32 KB one connection and all that it does fit, and are tested
-                so; connecting anew beside the remains of a failed one wants more on 64 bits,
-                where objects are twice those of a board.
+            heap: Of MicroPython.
             host: Of the server.
             board: What it pretends to be.
             changes: See `Agent.configure`.

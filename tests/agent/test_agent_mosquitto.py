@@ -18,8 +18,6 @@ from seawall.wire.envelope import open_sealed, seal
 pytestmark = pytest.mark.system
 
 HEAP = "32k"
-ROOMY_HEAP = "48k"
-"""To connect anew beside the remains of a lost connection wants more on 64 bits."""
 DEVICE = "greenhouse-1"
 READINGS = f"devices/{DEVICE}/readings"
 COMMANDS = f"devices/{DEVICE}/commands"
@@ -72,7 +70,7 @@ def test_a_lost_broker_costs_no_reading(
     lab: Lab, mosquitto: Mosquitto, ack: str, wait_until: Callable[..., Any]
 ) -> None:
     bundle = lab.bundle(mosquitto.server, interval_ms=100, ack=ack, broker={"settle_s": 2})
-    device = lab.device(bundle, ROOMY_HEAP).start()
+    device = lab.device(bundle, HEAP).start()
 
     said = 0
 
@@ -111,7 +109,7 @@ def test_a_lost_broker_costs_no_reading(
 
 def test_killed_anywhere_it_loses_nothing_that_it_counted(lab: Lab, mosquitto: Mosquitto) -> None:
     bundle = lab.bundle(mosquitto.server, interval_ms=20)
-    device = lab.device(bundle, ROOMY_HEAP)
+    device = lab.device(bundle, HEAP)
     for boot in range(1, 9):
         device.start()
         device.wait_for(f"seawall: stored boot={boot} ")

@@ -19,7 +19,7 @@ from seawall.testing.fleet import Fleet
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
-HEAP = "48k"
+HEAP = "32k"
 NAME = "greenhouse-1"
 BROKERS = ["builtin", "mosquitto"]
 

@@ -17,8 +17,8 @@ from seawall.testing.device_process import DeviceProcess, Runtime, agent_path
 from seawall.testing.measurements import read_series, series_for
 
 ADC_NAME = "adc.txt"
-HEAP = "48k"
-"""The agent fits into 32 KB; a port of 64 bits gets the slack that doubled objects take."""
+HEAP = "32k"
+"""What the agent must do with."""
 ATTACK_HEAP = "64k"
 """An attacker has more memory than the device that it plays."""
 
