@@ -229,3 +229,17 @@ def test_a_wrong_line_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"pymongo", "pyarrow", "numpy", "orjson", "rich"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("", None),
+        ("--skip-bad-rows", ""),
+        ("--skip-bad-rows=bad", "bad"),
+        ("--skip-bad-rows --skip-bad-rows=bad", "bad"),
+        ("--skip-bad-rows=bad --skip-bad-rows", ""),
+    ],
+)
+def test_bad_rows_go_where_the_last_flag_says(line: str, place: str | None) -> None:
+    assert options_of(line).input.skip_bad_rows == place
