@@ -8,5 +8,9 @@ sys.path.insert(0, "a")
 
 from seawall_agent.app import main
 
-if main():
+try:
+    status = main()
+except KeyboardInterrupt:
+    status = 0
+if status:
     sys.exit(1)

@@ -115,7 +115,7 @@ def test_orders_that_are_not_the_servers_are_refused(stage: Stage) -> None:
         seal(body, "devices/greenhouse-2/commands", agent.key),
         seal(body, f"devices/{agent.name}/readings", agent.key),
         sealed.replace(b'"n":9', b'"n":8'),
-        sealed[:-3] + b'0"}',
+        sealed[:-3] + (b'1"}' if sealed[-3:-2] == b"0" else b'0"}'),
         sealed.upper(),
         sealed[1:],
         b"x" + sealed,

@@ -105,6 +105,10 @@ def test_a_query_from_a_file(mongo_db: Any, export: Export, tmp_path: Path) -> N
     (tmp_path / "q").write_text('{"_id": {"$in": [{"$numberInt": "4"}]}}\n')
 
     assert export("--queryFile", str(tmp_path / "q"), "-f", "n").out == '{"_id":4,"n":4}\n'
+    (tmp_path / "empty").write_text("")
+    nothing = export("--queryFile", str(tmp_path / "empty"))
+    assert (nothing.status, nothing.out) == (1, "")
+    assert "query '' is not valid JSON" in nothing.words[0]
     done = export("--queryFile", str(tmp_path / "none"))
     assert done.status == 1
     assert done.words[0].startswith("error reading queryFile: open ")

@@ -94,6 +94,15 @@ def test_no_server(free_port: Callable[[], int]) -> None:
     assert ended.status == 1
     assert "error connecting to host" in ended.words
     assert "imported" not in ended.words
+    assert "Connection refused }" in ended.words
+    assert "TopologyDescription" not in ended.words
+
+
+def test_a_compressor_that_nobody_knows_is_not_used(into: tuple[str, ...]) -> None:
+    uri = into[1].rstrip("/") + ("&" if "?" in into[1] else "/?") + "compressors=nope"
+    ended = seawall("--uri", uri, *into[2:], data=b'{"a":1}')
+    assert (ended.status, ended.summary) == (0, imported(1))
+    assert "Warning" not in ended.words
 
 
 @pytest.fixture

@@ -183,6 +183,7 @@ def test_bad_names(names: list[str], words: str) -> None:
 
 def test_fields_split_outside_parentheses() -> None:
     assert split_fields("a.date(January 2, 2006), b,") == ["a.date(January 2, 2006)", " b", ""]
+    assert split_fields("a)b,c") == ["a)b", "c"]
 
 
 def test_nested_names_and_arrays() -> None:
@@ -194,6 +195,14 @@ def test_nested_names_and_arrays() -> None:
     assert next(iter(found)) == "_id"
     del found["_id"]
     assert found == {"a": [0, 2], "b": 1, "c": [[3, 4], {"x": 5}], "0": 6, "1": [7], "d": {"e": 8, "f": 9}, "field10": 10, "field11": 11}  # fmt: skip
+
+
+def test_holes_between_documents_of_an_array_are_closed() -> None:
+    names = ["a.0.x", "a.1.x", "a.1.y", "b.0", "b.1.z"]
+    converter = RowConverter(columns_of(names, array_indexes=True), ignore_blanks=True)
+    raw = converter.document(["", "1", "2", "", "3"])
+    assert raw is not None
+    assert bson.decode(raw) == {"a": [{"x": 1}, {"y": 2}], "b": [{"z": 3}]}
 
 
 def test_holes_and_doubles_are_refused() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from seawall.cli.commands import import_
 from seawall.cli.import_flags import import_options, read_line
+from seawall.cli.tool_secrets import apply_config
 from seawall.transfer.failures import OptionError, SettingsError, VerbosityError
 from seawall.transfer.options import ImportOptions
 from seawall.transfer.progress import bar_line, shown_bytes
@@ -168,6 +169,49 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert "invalid 'w' argument: -1" in run(capsys, "--writeConcern={w:-1}")[2]
 
 
+@pytest.mark.parametrize(
+    ("text", "password"),
+    [
+        ("password: x # why", "x"),
+        ("password: x#y", "x#y"),
+        ("password: 'it''s: x' # why", "it's: x"),
+        ('password: "a\\tb\\"c" # why', 'a\tb"c'),
+        ("---\n  password: 5\n", "5"),
+        ("password:\n", ""),
+    ],
+)
+def test_passwords_in_a_settings_file(text: str, password: str, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(text)
+    line = read_line(["--config", str(config)])
+    apply_config(line)
+    assert line.take("password", None) == password
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("password: 'x", 'password: "x', "password: [1]", "password: {a: 1}", "password: 'a' b"),
+        *("password: x\npassword: y", "password: |\n  x", "password:x", "{password: x}"),
+    ],
+)
+def test_settings_files_that_are_not_understood(text: str, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(text)
+    with pytest.raises(OptionError, match=r"^error parsing config file .*: yaml: line"):
+        apply_config(read_line(["--config", str(config)]))
+
+
+def test_a_uri_on_the_line_and_in_the_settings_file(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("uri: mongodb://file/\n")
+    line = read_line(["--config", str(config), "--uri", "mongodb://flag/"])
+    apply_config(line)
+    assert line.take("uri", "") == "mongodb://flag/"
+    with pytest.raises(OptionError, match="cannot specify a URI in a positional argument"):
+        apply_config(read_line(["--config", str(config), "mongodb://word/"]))
+
+
 def test_progress_is_told_as_by_the_original() -> None:
     assert [shown_bytes(n) for n in (512, 1536, 72456601, 261095424)] == [
         "512B",
@@ -185,3 +229,17 @@ def test_a_wrong_line_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"pymongo", "pyarrow", "numpy", "orjson", "rich"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("", None),
+        ("--skip-bad-rows", ""),
+        ("--skip-bad-rows=bad", "bad"),
+        ("--skip-bad-rows --skip-bad-rows=bad", "bad"),
+        ("--skip-bad-rows=bad --skip-bad-rows", ""),
+    ],
+)
+def test_bad_rows_go_where_the_last_flag_says(line: str, place: str | None) -> None:
+    assert options_of(line).input.skip_bad_rows == place

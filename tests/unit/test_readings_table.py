@@ -390,6 +390,25 @@ def test_hours_that_were_skipped_or_shown_twice() -> None:
     ]
 
 
+def test_an_hour_shown_twice_with_the_newest_row_first() -> None:
+    walls = ("03:00", "02:30", "02:00", "02:30", "02:00", "01:30")
+    text = "time,v\n" + "".join(f"2026-10-25 {each},1\n" for each in walls)
+    readings, _ = mapped(text, time_zone="Europe/Berlin")
+
+    moments = [each.ts_ms for each in readings if isinstance(each, NewReading)]
+    assert moments == [
+        ms(f"2026-10-{each}")
+        for each in ("25T02:00", "25T01:30", "25T01:00", "25T00:30", "25T00:00", "24T23:30")
+    ]
+
+
+def test_times_that_cannot_be_read_name_no_zone() -> None:
+    text = "time,v\n2026-05-01 10:00,1\n"
+    _, notes = mapped(text, time_format="%d.%m.%Y")
+
+    assert any(each.startswith("zone: UTC (guessed") for each in notes)
+
+
 def test_devices_from_a_column() -> None:
     readings, _ = mapped(
         "time,who,v\n2010-01-01,attic,1\n2010-01-01,not a name,1\n",

@@ -108,7 +108,7 @@ class Grammar:
                 raise OptionError(f"bool flag `--{name}' cannot have an argument")
             line.values[name] = True
         elif flag.kind == MANY and not flag.value.startswith("<") and not equals:
-            line.values[name] = ""
+            line.values.setdefault(name, []).append("")
         else:
             _store(line, flag, value if equals else _following(flag, rest))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from seawall.cli.flags import Line
+from seawall.cli.flags import URI_SCHEMES, Line
 from seawall.cli.tool_log import ToolLog
 from seawall.transfer.failures import OptionError
 from seawall.transfer.options import TlsOptions
@@ -34,6 +35,9 @@ WARNING: Final = (
     "password to provide it via stdin, or using the --config option to specify a configuration "
     "file with the password."
 )
+_QUOTED: Final = re.compile(r"""(?:'((?:[^']|'')*)'|"((?:[^"\\]|\\.)*)")(?:\s+#.*)?""")
+_NO_TEXT: Final = tuple("[{|>&*!%@`")
+"""What begins a list, a mapping, a text of several lines, or something else in YAML."""
 _LINE: Final = re.compile(r"""([A-Za-z]+)[ \t]*:(?:[ \t]+(.*))?""")
 
 
@@ -53,9 +57,9 @@ def apply_config(line: Line) -> None:
         raise OptionError(f"error opening file with --config: open {path}: {reason}") from None
     for name, value in _settings(text, path):
         flag = CONFIG_KEYS[name]
-        if flag == "uri" and line.take("uri", ""):
+        if flag == "uri" and any(each.startswith(URI_SCHEMES) for each in line.positionals):
             raise OptionError(
-                "illegal argument combination: cannot specify a URI on the command line "
+                "illegal argument combination: cannot specify a URI in a positional argument "
                 "and in the configuration file"
             )
         if flag:
@@ -65,6 +69,7 @@ def apply_config(line: Line) -> None:
 
 def _settings(text: str, path: str) -> Iterator[tuple[str, str]]:
     """Yield the pairs of the little of YAML that such a file holds."""
+    seen: set[str] = set()
     for number, raw in enumerate(text.splitlines(), 1):
         stripped = raw.strip()
         if not stripped or stripped.startswith("#") or stripped in {"---", "..."}:
@@ -80,15 +85,37 @@ def _settings(text: str, path: str) -> Iterator[tuple[str, str]]:
                 f"error parsing config file {path}: yaml: line {number}: "
                 f"field {name} not found: it may hold password, uri and sslPEMKeyPassword"
             )
-        yield name, _scalar(value)
+        if name in seen:
+            raise OptionError(
+                f"error parsing config file {path}: yaml: line {number}: {name} is set twice"
+            )
+        seen.add(name)
+        try:
+            yield name, _scalar(value)
+        except ValueError:
+            raise OptionError(
+                f"error parsing config file {path}: yaml: line {number}: "
+                f"the value of {name} is no text on one line",
+                hint="quote it: 'it''s' or \"a \\\" inside\"",
+            ) from None
 
 
 def _scalar(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] == "'":
-        return value[1:-1].replace("''", "'")
-    if len(value) >= 2 and value[0] == value[-1] == '"':
-        return re.sub(r"\\(.)", r"\1", value[1:-1])
-    return re.sub(r"\s+#.*", "", value)
+    """Return the text that a value of YAML is; ValueError if it is something else."""
+    if value[:1] in {"'", '"'}:
+        found = _QUOTED.fullmatch(value)
+        if found is None:
+            raise ValueError
+        single, double = found.groups()
+        return single.replace("''", "'") if single is not None else _unescaped(double)
+    if value.startswith(_NO_TEXT):
+        raise ValueError
+    return re.sub(r"(^|\s+)#.*", "", value)
+
+
+def _unescaped(text: str) -> str:
+    # YAML knows the escapes of JSON, and a few that nobody types.
+    return str(json.loads(f'"{text}"', strict=False))
 
 
 def password_warnings(line: Line, tls: TlsOptions) -> Iterator[str]:

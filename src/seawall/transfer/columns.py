@@ -40,7 +40,7 @@ TRANSLATORS: Final[dict[str, Callable[[str], str]]] = {
     DATE_MS: layouts.from_microsoft,
     DATE_ORACLE: layouts.from_oracle,
 }
-_TYPED: Final = re.compile(r"(.*)\.(\w+)\((.*)\)", re.DOTALL)
+_TYPED: Final = re.compile(r"(.*)\.(\w+)\((.*)\)", re.DOTALL | re.ASCII)
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 MAX_LEVELS: Final = 200
 """Documents in documents: more than the original reads in JSON, and than servers take."""
@@ -233,7 +233,7 @@ def split_fields(text: str) -> list[str]:
     for position, character in enumerate(text):
         if character == "(":
             depth += 1
-        elif character == ")":
+        elif character == ")" and depth:
             depth -= 1
         elif character == "," and depth == 0:
             names.append(text[start:position])

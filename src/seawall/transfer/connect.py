@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -44,7 +46,10 @@ def connect(address: ServerAddress, connection: ConnectionOptions, tls: TlsOptio
         _check_tls(address, tls)
     client: Client | None = None
     try:
-        client = MongoClient(_target(address), **_settings(address, connection, tls, uses_tls))
+        with warnings.catch_warnings():
+            # Of parameters that it does not use; the original says nothing either.
+            warnings.simplefilter("ignore")
+            client = MongoClient(_target(address), **_settings(address, connection, tls, uses_tls))
         client.admin.command("ping")
     except (PyMongoError, ssl.SSLError, OSError, ValueError, TypeError) as error:
         if client is not None:
@@ -177,7 +182,9 @@ def _unreachable(address: ServerAddress, error: BaseException) -> UnreachableErr
         text = f"connection() error occurred during connection handshake: auth error: {text}"
     elif isinstance(error, ServerSelectionTimeoutError):
         hint = _hint(text)
-        text = f"server selection error: server selection timeout, current topology: {{ {text} }}"
+        # The driver adds its settings and a dump of all it knows.
+        found = re.sub(r" \(configured timeouts:[^)]*\)", "", text.partition(", Timeout: ")[0])
+        text = f"server selection error: server selection timeout, current topology: {{ {found} }}"
     elif isinstance(error, ConfigurationError | InvalidURI):
         hint = "see --uri and the flags for connection and authentication"
     return UnreachableError(f"failed to connect to {address.shown}: {text}", hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -135,24 +136,30 @@ def _grown(found: Sequence[tuple[tuple[Step, ...], Element]]) -> Tree:
     root: Tree = {}
     for path, value in found:
         here = root
-        for depth, step in enumerate(path[:-1]):
-            if isinstance(step, int):
-                _check_index(path, depth, here)
-            there = here.setdefault(step, {})
-            assert isinstance(there, dict)  # noqa: S101  the header was checked
+        for step, following in itertools.pairwise(path):
+            # The original closes gaps between documents of an array; it refuses those
+            # between values.
+            place = min(step, len(here)) if isinstance(step, int) else step
+            there = here.setdefault(place, {})
+            if not isinstance(there, dict) or _is_other_kind(there, following):
+                raise _misplaced(path, "another value is there already")
             here = there
-        if isinstance(path[-1], int):
-            _check_index(path, len(path) - 1, here)
-        here[path[-1]] = value
+        last = path[-1]
+        if isinstance(last, int) and last != len(here):
+            raise _misplaced(
+                path,
+                f"Trying to add value to array at index {last}, but array is {len(here)} elements "
+                "long. Array indices in fields must start from 0 and increase sequentially",
+            )
+        here[last] = value
     return root
 
 
-def _check_index(path: tuple[Step, ...], depth: int, array: Tree) -> None:
-    index = path[depth]
-    assert isinstance(index, int)  # noqa: S101  the caller looked
-    if index > len(array):
-        raise TransferFailedError(
-            f"can't set value for key {'.'.join(map(str, path))}: Trying to add value to array "
-            f"at index {index}, but array is {len(array)} elements long. Array indices in fields "
-            "must start from 0 and increase sequentially"
-        )
+def _is_other_kind(there: Tree, step: Step) -> bool:
+    """Return whether it is a document where the step wants an array, or the other way."""
+    first = next(iter(there), step)
+    return isinstance(first, int) != isinstance(step, int)
+
+
+def _misplaced(path: tuple[Step, ...], why: str) -> TransferFailedError:
+    return TransferFailedError(f"can't set value for key {'.'.join(map(str, path))}: {why}")

@@ -13,14 +13,17 @@ from seawall.transfer import options
 from seawall.transfer.blocks import Block, Buffer
 from seawall.transfer.failures import TransferFailedError
 from seawall.transfer.operations import SEQUENCES, UPDATE, Operation, Planner
-from seawall.transfer.wire import MAX_MESSAGE_BYTES, Channel
+from seawall.transfer.wire import Channel
 
 DUPLICATE_KEY, VALIDATION_FAILED = 11000, 121
 SKIPPABLE: Final = frozenset({DUPLICATE_KEY, VALIDATION_FAILED})
 MAX_DOCUMENT_BYTES: Final = 16 * 1024 * 1024
 WAITING_BATCHES: Final = 64
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+"""Of a batch with more than one document. The original fills messages of 47 MB; several of these
+at a time are too much memory, and nothing is faster for them."""
 MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
-"""Between the converter and the workers: enough that neither waits for the other's rhythm."""
+"""Between the converter and the server: enough that neither waits for the other's rhythm."""
 
 
 @dataclass
@@ -121,9 +124,11 @@ class Inserter:
         while taken < len(ends):
             room = self._target.batch_size - self._batch.count
             stop = min(taken + room, len(ends))
-            limit = start + MAX_MESSAGE_BYTES - self._batch.size
+            limit = start + MAX_BATCH_BYTES - self._batch.size
             if ends[stop - 1] > limit:
                 stop = taken + sum(1 for _ in itertools.takewhile(limit.__ge__, ends[taken:stop]))
+                # What is larger than a batch goes alone.
+                stop += stop == taken and not self._batch.count
             if stop > taken:
                 large = _first_too_large(ends[taken:stop], start)
                 if large == 0:
@@ -131,8 +136,6 @@ class Inserter:
                 stop = stop if large is None else taken + large
                 self._add(data[start : ends[stop - 1]], stop - taken)
                 start, taken = ends[stop - 1], stop
-            elif not self._batch.count:
-                raise _too_large(ends[taken] - start)
             if self._batch.count >= self._target.batch_size or taken < len(ends):
                 self._submit()
 
@@ -177,7 +180,7 @@ class Inserter:
 
     def _add_operation(self, operation: Operation) -> None:
         batch = self._batch
-        full = batch.size + len(operation.raw) > MAX_MESSAGE_BYTES
+        full = batch.size + len(operation.raw) > MAX_BATCH_BYTES
         if batch.count and (operation.kind != batch.kind or full):
             self._submit()
         self._batch.kind = operation.kind
@@ -200,7 +203,12 @@ class Inserter:
     def _put(self, batch: Batch | None, *, always: bool = False) -> None:
         if batch is not None:
             with self._room:
-                self._room.wait_for(lambda: self._waiting_bytes <= MAX_WAITING_BYTES)
+                self._room.wait_for(
+                    lambda: (
+                        not self._waiting_bytes
+                        or self._waiting_bytes + batch.size <= MAX_WAITING_BYTES
+                    )
+                )
                 self._waiting_bytes += batch.size
         while any(worker.is_alive() for worker in self._workers):
             try:
@@ -215,17 +223,18 @@ class Inserter:
 
     def _work(self, channel: Channel) -> None:
         while (batch := self._waiting.get()) is not None:
-            with self._room:
-                self._waiting_bytes -= batch.size
-                self._room.notify()
-            if self._error is not None:
-                continue
             try:
-                self._send(channel, batch)
+                if self._error is None:
+                    self._send(channel, batch)
             except TransferFailedError as error:
                 self._error = self._error or error
             except BaseException as fault:
                 self._error = self._error or TransferFailedError(f"{type(fault).__name__}: {fault}")
+            size = batch.size
+            del batch
+            with self._room:
+                self._waiting_bytes -= size
+                self._room.notify()
 
     def _send(self, channel: Channel, batch: Batch) -> None:
         reply = channel.send(

@@ -33,9 +33,18 @@ PASSED_ON: Final = {
 }
 OWN: Final = frozenset({"w", "j", "journal", "wtimeoutms", "ssl", "connect"})
 SYNONYMS: Final = {"ssl": "tls", "sslcertificateauthorityfile": "tlsCAFile"}
+TRUTHS: Final = frozenset(
+    {"tls", "ssl", "retryreads", "retrywrites", "journal", "directconnection", "loadbalanced"}
+    | {"tlsinsecure", "tlsdisableocspendpointcheck"}
+)
+COUNTS: Final = frozenset(
+    {"connecttimeoutms", "heartbeatfrequencyms", "localthresholdms", "maxidletimems", "maxpoolsize"}
+    | {"minpoolsize", "maxconnecting", "serverselectiontimeoutms", "sockettimeoutms", "timeoutms"}
+    | {"wtimeoutms", "srvmaxhosts", "maxstalenessseconds"}
+)
 _NUMBER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _URI: Final = re.compile(
-    r"(mongodb(?:\+srv)?)://(?:([^@/?]*)@)?([^/?]*)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL
+    r"(mongodb(?:\+srv)?)://(?:([^/?]*)@)?([^@/?]*)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL
 )
 
 
@@ -80,15 +89,25 @@ def parsed(uri: str) -> ServerAddress:
     if found is None:
         raise OptionError('error parsing uri: scheme must be "mongodb" or "mongodb+srv"')
     scheme, user, hosts, database, query = found.groups()
-    shown = re.sub(r"//[^@/?]*@", "//[**REDACTED**]@", uri)
+    # A password may hold what separates the parts, if whoever wrote it down forgot to escape it.
+    shown = re.sub(r"//.*@", "//[**REDACTED**]@", uri)
     username, colon, password = (user or "").partition(":")
+    _check_user(username, password)
     names = tuple(each for each in hosts.split(",") if each)
     if not names:
         raise OptionError(
             f"error parsing URI from {shown}: error parsing uri: must have at least 1 host"
         )
-    for name in names:
-        _check_port(name, shown)
+    try:
+        for name in names:
+            _check_port(name, shown)
+    except OptionError:
+        if user is None and "@" in uri:
+            # What looks like a port may be the beginning of a password.
+            raise OptionError(
+                "error parsing uri: unescaped slash in user info", hint="write %2F for /, %3F for ?"
+            ) from None
+        raise
     parameters, concern, ignored = _parameters(query or "")
     return ServerAddress(
         hosts=tuple(unquote(each) for each in names),
@@ -103,10 +122,32 @@ def parsed(uri: str) -> ServerAddress:
     )
 
 
+def _check_user(username: str, password: str) -> None:
+    """Refuse what has to be escaped in a connection string, without repeating it."""
+    for what, text in (("username", username), ("password", password)):
+        if "@" in text:
+            raise OptionError(
+                "error parsing uri: unescaped @ sign in user info", hint="write %40 for @"
+            )
+        if ":" in text:
+            raise OptionError(
+                f"error parsing uri: unescaped colon in {what}", hint="write %3A for a colon"
+            )
+        if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+            raise OptionError(
+                f"error parsing uri: invalid {what}: invalid URL escape", hint="write %25 for %"
+            )
+
+
 def _check_port(name: str, shown: str) -> None:
     if name.endswith(".sock") or name.startswith("%2F"):
         return
-    _, colon, port = name.rpartition(":")
+    host, colon, port = name.rpartition(":")
+    if name.startswith("[") != ("]" in name) or (":" in host and not name.startswith("[")):
+        raise OptionError(
+            f'error parsing URI from {shown}: error parsing uri: invalid host "{name}": '
+            "too many colons in address, or missing '[' or ']' around it"
+        )
     if colon and not name.endswith("]") and not (_NUMBER.fullmatch(port) and 0 < int(port) < 65536):
         raise OptionError(
             f'error parsing URI from {shown}: error parsing uri: invalid host "{name}": '
@@ -125,20 +166,35 @@ def _parameters(query: str) -> tuple[dict[str, str], dict[str, Any], tuple[str, 
         if not equals:
             raise OptionError('error parsing uri: key without "="')
         value = unquote(value)
+        _check_value(name, value)
         lowered = SYNONYMS.get(name.lower(), name).lower()
-        if lowered == "w":
+        if lowered == "tls" and parameters.get("tls", value) != value:
+            raise OptionError(
+                "error parsing uri: tls and ssl options, when both specified, must be equivalent"
+            )
+        if lowered == "w" and value:
             concern["w"] = int(value) if _NUMBER.fullmatch(value) else value
         elif lowered in {"j", "journal"}:
             concern["j"] = value == "true"
         elif lowered == "wtimeoutms":
-            if not _NUMBER.fullmatch(value):
-                raise OptionError(f"error parsing uri: invalid value for {name!r}: {value!r}")
             concern["wtimeout"] = int(value)
         elif lowered in PASSED_ON:
             parameters[PASSED_ON[lowered]] = value
         elif lowered not in OWN:
             ignored.append(name)
     return parameters, concern, tuple(ignored)
+
+
+def _check_value(name: str, value: str) -> None:
+    lowered = name.lower()
+    is_bad = (
+        (lowered in TRUTHS and value not in {"true", "false"})
+        or (lowered in COUNTS and not (_NUMBER.fullmatch(value) and int(value) >= 0))
+        or (lowered == "w" and _NUMBER.fullmatch(value) and int(value) < 0)
+        or (lowered == "authmechanism" and value.upper() not in MECHANISMS)
+    )
+    if is_bad:
+        raise OptionError(f'error parsing uri: invalid value for "{name}": "{value}"')
 
 
 def address_of(
@@ -236,6 +292,17 @@ def _conflicts(
     if connection.port and not connection.host and not found.srv and ports != {connection.port}:
         yield _differs("port", hosts, connection.port, "port")
     yield from _pairs(found, connection, tls, auth, database, set_name)
+    for what, name, seconds, given, option in (
+        ("connectTimeout", "connectTimeoutMS", connection.dial_timeout_s, 3, "dialTimeout"),
+        ("SocketTimeout", "socketTimeoutMS", connection.socket_timeout_s, 0, "socketTimeout"),
+        (
+            *("serverSelectionTimeout", "serverSelectionTimeoutMS"),
+            *(connection.server_selection_timeout_s, 0, "serverSelectionTimeout"),
+        ),
+    ):
+        text = found.parameters.get(name, "")
+        if text and seconds != given and int(text) != seconds * 1000:
+            yield _differs(what, text, str(seconds), option)
 
 
 def _pairs(
@@ -251,12 +318,12 @@ def _pairs(
         ("username", found.username, auth.username, "username"),
         ("replica set name", found.parameters.get("replicaSet", ""), set_name, "host"),
         (
-            "authentication source",
+            "authSource",
             found.parameters.get("authSource", ""),
             auth.source,
             "authenticationDatabase",
         ),
-        ("authentication mechanism", found.mechanism, auth.mechanism, "authenticationMechanism"),
+        ("authMechanism", found.mechanism, auth.mechanism, "authenticationMechanism"),
         ("SSL CA file", found.parameters.get("tlsCAFile", ""), tls.ca_file, "sslCAFile"),
         (
             "SSL key file",
@@ -280,4 +347,4 @@ def _pairs(
             "command-line option"
         )
     if tls.enabled and found.parameters.get("tls") == "false":
-        yield _differs("SSL setting", "false", "true", "ssl")
+        yield _differs("ssl", "false", "true", "ssl")

@@ -60,15 +60,16 @@ class Source:
 
     def _check(self, path: str) -> None:
         try:
-            with open(path, "rb") as file:  # noqa: PTH123  paths are text here
-                size = os.fstat(file.fileno()).st_size
-                regular = os.path.isfile(path)  # noqa: PTH113
-                if os.path.isdir(path):  # noqa: PTH112
-                    raise IsADirectoryError(21, "is a directory")
+            status = os.stat(path)  # noqa: PTH116  paths are text here
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError(21, "is a directory")
+            # A pipe that is opened and closed again is lost to whoever writes into it.
+            if stat.S_ISREG(status.st_mode):
+                os.close(os.open(path, os.O_RDONLY))
         except OSError as error:
             raise open_failure(path, error) from None
-        if regular and self.size is not None:
-            self.size += size
+        if stat.S_ISREG(status.st_mode) and self.size is not None:
+            self.size += status.st_size
         else:
             self.size = None
 
@@ -82,10 +83,15 @@ class Source:
         if not self.files:
             yield self._chunks(sys.stdin.buffer)
         for path in self.files:
-            with open(path, "rb") as file:  # noqa: PTH123
+            try:
+                file = open(path, "rb")  # noqa: PTH123, SIM115
+            except OSError as error:
+                raise open_failure(path, error) from None
+            with file:
                 yield self._chunks(file)
 
     def _chunks(self, file: IO[bytes]) -> Iterator[bytes]:
+        name = file.name if self.files else "standard input"
         self._current = _Counting(file)
         buffered = io.BufferedReader(self._current, FIRST_CHUNK_BYTES)
         try:
@@ -96,12 +102,11 @@ class Source:
             first = read(FIRST_CHUNK_BYTES)
             while 0 < len(first) < len(BOM) and (more := read(FIRST_CHUNK_BYTES)):
                 first += more
-            _check_encoding(first, getattr(file, "name", "standard input"))
+            _check_encoding(first, name)
             yield first.removeprefix(BOM)
             while chunk := read(CHUNK_BYTES):
                 yield chunk
         except (EOFError, lzma.LZMAError, gzip.BadGzipFile, OSError) as error:
-            name = getattr(file, "name", "standard input")
             raise TransferFailedError(f"reading {name}: {_reason(error)}") from None
         self._done += self._current.bytes_read
         self._current = None

@@ -88,7 +88,8 @@ def _checked(asked: ExportOptions) -> str:
             raise SettingsError(
                 f"error reading queryFile: open {asked.query.query_file}: {reason}"
             ) from None
-    if query:
+    if query or asked.query.query_file:
+        # An empty file is no query: not the one that finds everything.
         check_query(query)
     if asked.query.sort:
         sort_of(asked.query.sort)

@@ -30,6 +30,9 @@ MAX_MISSES: Final = 3
 """Pieces that are not one object a line, until that is no longer tried."""
 BAD_ARRAY: Final = "bad JSON array format - found"
 
+LARGE_BYTES: Final = 5 * 1024 * 1024
+"""More than two pieces of a file: a document that is so large is not copied as often by the
+exact parser."""
 FAST_FROM_BYTES: Final = 256 * 1024
 """Less input than this in all does not pay for loading Arrow."""
 
@@ -88,7 +91,9 @@ class JsonReader:
             return
         end = self._pending.rfind(b"\n") + 1
         piece = self._pending[:end]
-        if not piece or (self._legacy and json_fast.may_have_wrappers(piece)):
+        if not piece or len(piece) > LARGE_BYTES:
+            return
+        if self._legacy and json_fast.may_have_wrappers(piece):
             return
         try:
             block = self._by_columns(piece) or json_fast.documents_of_lines(piece, self._ids)
@@ -172,7 +177,7 @@ class JsonReader:
         return at if self._closed or self._error is not None else skip_white(data, at)
 
     def _text(self, data: bytes) -> str | None:
-        if self._legacy and json_fast.may_have_wrappers(data):
+        if len(data) > LARGE_BYTES or (self._legacy and json_fast.may_have_wrappers(data)):
             return None
         return data.decode("utf-8", "surrogateescape")
 

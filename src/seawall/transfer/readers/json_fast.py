@@ -31,6 +31,11 @@ ID: Final = "_id"
 DEEP_LINE_BYTES: Final = 2 * MAX_DEPTH
 """A shorter line cannot be nested too deep: each level has two brackets."""
 WRAPPER_KEYS: Final = frozenset(key.decode() for key in FIRST_KEYS)
+WINDOW_CHARACTERS: Final = 16 * 1024
+"""Of the text, for one document. Whoever tells of an error counts all lines before it, so errors
+in a text that is long cost much."""
+LONGEST_ESCAPE: Final = 16
+"""More than an escape or a word is long."""
 PLAIN: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_MS
 )
@@ -234,10 +239,29 @@ def scanned(text: str, at: int) -> tuple[dict[str, Any], int]:
     """
     if text[at : at + 1] != "{":
         raise IrregularError
+    window = text[at : at + WINDOW_CHARACTERS]
+    try:
+        found, end = _SCANNER(window, 0)
+        end += at
+    except (StopIteration, ValueError, RecursionError) as error:
+        if len(window) < WINDOW_CHARACTERS or not _is_cut(error):
+            raise IrregularError from None
+        found, end = _scanned_whole(text, at)
+    if end - at >= DEEP_LINE_BYTES:
+        check_depth(text[at:end].encode("utf-8", "surrogateescape"))
+    return found, end
+
+
+def _is_cut(error: Exception) -> bool:
+    """Return whether what failed in a window may go on behind it."""
+    if isinstance(error, json.JSONDecodeError):
+        return error.pos >= WINDOW_CHARACTERS - LONGEST_ESCAPE or "Unterminated" in error.msg
+    return isinstance(error, StopIteration) and error.value >= WINDOW_CHARACTERS - LONGEST_ESCAPE
+
+
+def _scanned_whole(text: str, at: int) -> tuple[dict[str, Any], int]:
     try:
         found, end = _SCANNER(text, at)
     except (StopIteration, ValueError, RecursionError):
         raise IrregularError from None
-    if end - at >= DEEP_LINE_BYTES:
-        check_depth(text[at:end].encode("utf-8", "surrogateescape"))
     return found, end

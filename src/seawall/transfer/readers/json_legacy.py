@@ -111,6 +111,8 @@ class LegacyParser(Parser):
         name = found[1].decode()
         if name in _CONSTANTS:
             self.at += len(found.group().rstrip())
+            if self.data[self.at : self.at + 2] == b"()" and name != "undefined":
+                self.at += 2
             return typed(_CONSTANTS[name])
         if name not in _CONSTRUCTORS:
             raise self._bad()

@@ -107,6 +107,7 @@ class TableMapping:
     notes: list[str] = field(default_factory=list)
     repeated_hours: int = 0
     _before: dict[str, int] = field(default_factory=dict)
+    _falling: set[str] = field(default_factory=set)
 
     def reading(self, row: Row) -> NewReading | RefusedRow | None:
         """Return what a row becomes; None if nothing was measured in it."""
@@ -130,7 +131,7 @@ class TableMapping:
         except CellError as error:
             value_shown = str(row.cells.get(column, ""))[:SHOWN_CHARS]
             return RefusedRow(row.place, column, value_shown, str(error))
-        self._before[device_id] = ts_ms
+        self._remember(device_id, ts_ms)
         return NewReading(device_id, ts_ms, metrics) if metrics else None
 
     def _device_of(self, row: Row) -> str:
@@ -151,7 +152,10 @@ class TableMapping:
         return cell.strip() if isinstance(cell, str) else cell
 
     def _moment(self, device_id: str, wall_ms: int) -> int:
-        """Return when a clock showed this; of an hour shown twice, what goes on from before."""
+        """Return when a clock showed this; of an hour shown twice, what goes on from before.
+
+        Tables may have their newest row first: times that have been falling go on falling.
+        """
         moments = self.zone.moments(wall_ms)
         if not moments:
             raise CellError(
@@ -160,9 +164,19 @@ class TableMapping:
             )
         if len(moments) > 1:
             self.repeated_hours += 1
-            if self._before.get(device_id, -1) >= moments[0]:
-                return moments[1]
+            first, second = moments
+            before = self._before.get(device_id, -1)
+            falls_on = device_id in self._falling and before <= second
+            return second if before >= first and not falls_on else first
         return moments[0]
+
+    def _remember(self, device_id: str, ts_ms: int) -> None:
+        before = self._before.get(device_id, ts_ms)
+        if ts_ms < before:
+            self._falling.add(device_id)
+        elif ts_ms > before:
+            self._falling.discard(device_id)
+        self._before[device_id] = ts_ms
 
 
 def understand(wanted: Wanted, columns: Sequence[str], samples: Sequence[Row]) -> TableMapping:
@@ -248,7 +262,8 @@ def _zone(wanted: Wanted, form: TimeFormat, cells: Sequence[Cell], notes: list[s
         zone = zone_of(wanted.time_zone)
         notes.append(f"zone: {zone.name}, for times that name none")
         return zone
-    if cells and all(_is_utc(form, cell) for cell in cells):
+    named = [_is_utc(form, cell) for cell in cells]
+    if True in named and False not in named:
         notes.append("zone: each time names its own")
     else:
         notes.append(
@@ -257,8 +272,9 @@ def _zone(wanted: Wanted, form: TimeFormat, cells: Sequence[Cell], notes: list[s
     return UTC_ZONE
 
 
-def _is_utc(form: TimeFormat, cell: Cell) -> bool:
+def _is_utc(form: TimeFormat, cell: Cell) -> bool | None:
+    """Tell whether a time names its zone; None if it is no time."""
     try:
         return form.read(cell).is_utc
     except CellError:
-        return True
+        return None
