@@ -35,7 +35,7 @@ USE: Final = {"updating": 150, "keeping": 20, "trusting": 20}
 """How many rounds of a story's kind of use an aged file system has behind it."""
 HEAP: Final = "24m"
 SEED: Final = 4
-SECOND_EVERY: Final = 12
+SECOND_EVERY: Final = 4
 SECOND_CUTS: Final = 4
 TIMEOUT_S: Final = 900
 ENOUGH: Final = {"fat-raw": 2000}
@@ -209,16 +209,19 @@ class Sweep:
         runtime = find_runtime()
         if not runtime.is_micropython:
             raise ServiceError("the sweep needs MicroPython", hint="pip install seawall[demo]")
-        done = subprocess.run(
-            [*runtime.command, "-X", f"heapsize={HEAP}", str(worker), str(specification)],
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # what devices say, thousands of times
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [*runtime.command, "-X", f"heapsize={HEAP}", str(worker), str(specification)],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # what devices say, thousands of times
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ServiceError(f"{job.name} does not end: a device waits for ever") from error
         if done.returncode != 0:
             what = done.stderr[-1500:].strip()
             raise ServiceError(f"{job.name} ended with {done.returncode}: {what}")
