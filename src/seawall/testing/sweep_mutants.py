@@ -54,7 +54,7 @@ _COMMANDS: Final = "seawall_agent/commands.py"
 
 _BUILT: Final = '            slot = await load("build").build(source, slots.live)\n'
 _BEGUN: Final = '            await load("software").begin(source, slots, slot)\n'
-_NAME: Final = 'name = "slot%d" % (values[0] & 1)'
+_NAME: Final = 'name = "state/slot%d" % (values[0] & 1)'
 _RAISED: Final = "values[0] += 1"
 _CHECKED: Final = """\
         if await source.digest_of(slot + path) != digest:
@@ -103,7 +103,7 @@ MUTANTS: Final = (
     Mutant(
         "newest-copy-overwritten",
         "updating",
-        ((_SLOTS, _NAME, 'name = "slot0"'),),
+        ((_SLOTS, _NAME, 'name = "state/slot0"'),),
         _TORN,
         _ENDS,
     ),
