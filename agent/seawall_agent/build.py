@@ -8,7 +8,6 @@ deleted first frees those of the other (the power-cut sweep shows it).
 
 import json
 import os
-from binascii import hexlify, unhexlify
 from hashlib import sha256
 
 from seawall_guard.slots import numbers
@@ -32,7 +31,7 @@ def files_of():
             while text[-1] != 93:
                 text += f.read(1) or f.missing  # no file ends here
             path, length, digest = json.loads(text)
-            digest = unhexlify(digest)
+            digest = bytes.fromhex(digest)
             if len(digest) != 32 or not 0 <= length < 1 << 30 or len(text) > 250:
                 raise ValueError("manifest")
             yield path, length, digest
@@ -208,7 +207,7 @@ async def _download(source, to, length, digest, done, total):
                         load("software").tell(source, "downloading", percent)
 
             if have < length:
-                path = "targets/files/" + hexlify(digest).decode()
+                path = "targets/files/" + digest.hex()
                 if await source.get(path, have, length, sink) is None:
                     raise Exception("failed", "missing", True)
         if h.digest() == digest:

@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from micropython import const
 
-_BLOCK = const(256)
+_BLOCK = const(127)  # with its end four pieces of a heap that may be in small ones
 _DEPTH = const(10)  # MicroPython's stack on a board bears no more with certainty
 _MOST = const(32)  # signatures in a document
 LONGEST = 4096  # of a string that is kept, in bytes
@@ -106,7 +106,7 @@ class Document:
     def unicode(self):
         """Take u and four digits."""
         value = 0
-        for digits in (b"u",) + (b"0123456789abcdef",) * 4:
+        for digits in [b"u"] + [b"0123456789abcdef"] * 4:
             value = value << 4 | digits.index(bytes((self.byte() | 32,)))
             self.at += 1
         return value

@@ -9,33 +9,41 @@ from . import core, log
 from .link import until
 
 
-async def dial(link):
-    """Connect; return when the server has accepted us, and subscribe to our commands."""
-    broker = link.broker
-    address = socket.getaddrinfo(broker[0], broker[1], 0, socket.SOCK_STREAM)[0]
-    link.raw = link.s = s = socket.socket(address[0], address[1])
+async def reach(owner, link, host, port, name):
+    """Give an owner its sockets: ``raw``, and ``s``, whose first write makes the TLS handshake.
+
+    Returns:
+        A byte that is 1 once a leaf certificate was accepted; until then `judge` is the context's
+        ``verify_callback``.
+    """
+    address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+    owner.raw = owner.s = s = socket.socket(address[0], address[1])
     s.setblocking(False)
     try:
         s.connect(address[-1])
     except OSError as error:
-        if error.errno not in (115, 119, 36):  # EINPROGRESS: Linux, ESP32, macOS
+        if error.errno not in [115, 119, 36]:  # EINPROGRESS: Linux, ESP32, macOS
             raise
-    write = core._io_queue.queue_write
-    await until(write, s)
+    await until(core._io_queue.queue_write, s)
+    agent = link.agent
     judged = bytearray(1)
-    link.agent.context.verify_callback = judge(link.pins, judged)
+    agent.context.verify_callback = judge(link.pins, judged)
     link.spare = None
     gc.collect()
-    link.s = s = link.agent.context.wrap_socket(
-        s, server_hostname=broker[2], do_handshake_on_connect=False
-    )
-    # The first writes and reads make the handshake.
+    owner.s = agent.context.wrap_socket(s, server_hostname=name, do_handshake_on_connect=False)
+    return judged
+
+
+async def dial(link):
+    """Connect; return when the server has accepted us, and subscribe to our commands."""
+    judged = await reach(link, link, *link.broker[:3])
+    s = link.s
     link.pinged = None
     link.end = link.skip = 0
     link.out = []
     _connect(link)
     while not link.flush():
-        await until(write, s)
+        await until(core._io_queue.queue_write, s)
     link.agent.context.verify_callback = None
     if not judged[0]:
         raise OSError(-0x3000)

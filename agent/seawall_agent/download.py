@@ -29,6 +29,25 @@ class Source:
                 s.close()
         self.s = self.raw = None
 
+    async def connect(self):
+        """Connect; the first letter of a request is sent.
+
+        Raises:
+            OSError, ValueError: the network; or the server's certificate is not trusted.
+        """
+        config = self.config
+        link = self.agent.link
+        while not link.up:  # it has the TLS context while it connects
+            await core.sleep_ms(100)
+        name = config["server_name"]
+        try:
+            judged = await load("dial").reach(self, link, config["host"], config["port"], name)
+            await self.step(self.s.write, b"G")  # makes the handshake
+        finally:
+            self.agent.context.verify_callback = None
+        if not judged[0]:
+            raise OSError(-0x3000)
+
     async def step(self, write, data):
         # Read or write some; 0 is the end.
         for _ in range(1500):
@@ -58,7 +77,7 @@ class Source:
         """
         at = self.s is None
         if at:
-            await load("connecting").connect(self)
+            await self.connect()
         text = "GET /%s HTTP/1.1\r\nHost: %s\r\nRange: bytes=%d-\r\n\r\n"
         text = (text % (path, self.config["server_name"], start)).encode()[at:]
         while text:

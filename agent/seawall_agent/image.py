@@ -1,7 +1,6 @@
 """Writes a firmware image to the ESP32's other partition, and resumes where a cut left it."""
 
 import os
-from binascii import hexlify
 from hashlib import sha256
 
 from micropython import const
@@ -43,7 +42,7 @@ async def build(source, file):
                         load("software").tell(source, "downloading", source.percent)
 
         start = block * _BLOCK
-        path = "targets/files/" + hexlify(digest).decode()
+        path = "targets/files/" + digest.hex()
         if start < length and await source.get(path, start, length, sink) is None:
             raise Exception("failed", "missing", True)
         if end:

@@ -10,7 +10,6 @@ rename on FAT first deletes what is there.
 
 import os
 import time
-from binascii import unhexlify
 from hashlib import sha256
 
 from micropython import const
@@ -135,7 +134,7 @@ class Client:
         h = sha256()
         try:
             with open(self.path(role), "rb") as f:
-                while data := f.read(256):
+                while data := f.read(127):
                     h.update(data)
         except OSError:
             pass
@@ -238,7 +237,7 @@ class Client:
         if not await self.is_trusted("root"):
             try:
                 with open(born, "rb") as f, open(self.path("new"), "wb") as g:
-                    while data := f.read(256):
+                    while data := f.read(127):
                         g.write(data)
             except OSError:
                 raise Refused("missing")
@@ -276,7 +275,7 @@ class Client:
         limit = found.get("length", _MOST_BYTES)
         digest = found.get("hashes")
         if digest is not None:
-            digest = unhexlify(digest["sha256"])
+            digest = bytes.fromhex(digest["sha256"])
         if not type(version) is type(limit) is int or version < 1:
             raise ValueError
         return version, min(limit, _MOST_BYTES), digest
@@ -348,7 +347,7 @@ class Client:
             role = quote(role)
             found = self.get(role, "targets", target)
             if found is not None:
-                digest = unhexlify(found["hashes"]["sha256"])
+                digest = bytes.fromhex(found["hashes"]["sha256"])
                 if type(found["length"]) is not int or found["length"] < 0 or len(digest) != 32:
                     raise ValueError
                 return found["length"], digest, found.get("custom") or {}

@@ -31,10 +31,11 @@ What must hold, at any cut:
 
 from binascii import crc32
 
-from .record import newest, read
+from .run import newest, read
 
-_FIELDS = ("seq", "live", "trial", "tries", "trial_s", "n", "version", "floor", "outcome")
-_NUMBERS = ("seq", "tries", "trial_s", "n")
+# Lists, because a tuple of constants would hold these names once more.
+_FIELDS = ["seq", "live", "trial", "tries", "trial_s", "n", "version", "floor", "outcome"]
+_NUMBERS = ["seq", "tries", "trial_s", "n"]
 _NEW = "0 a - 0 0 0 - 0 -"
 
 

@@ -77,7 +77,7 @@ class Keeping:
                 record = outbox.read(ordinal)
                 if not record or record[1] != ordinal:
                     raise Failure("reading %d is %s" % (ordinal, record))
-            tale.mark(kept=outbox.end)
+            tale.mark(kept=outbox.end, floor=facts.get("floor", outbox.start))
             if not outbox.append(9, outbox.end, b"{}"):
                 raise Failure("no reading can be kept any more")
             if outbox.f:

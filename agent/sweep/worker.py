@@ -39,10 +39,10 @@ def sweep(spec):
 
     stage = Stage(spec["fs"], spec["blocks"])
     story = story_of(spec["story"], stage, spec["agent"])
-    story.prepare(spec["age"])
-    before = bytes(stage.flash.image)
-    tale = Tale(stage.flash, {})
     try:
+        story.prepare(spec["age"])
+        before = bytes(stage.flash.image)
+        tale = Tale(stage.flash, {})
         story.tell(tale)
     except Exception as error:  # without any cut: a planted bug, or a real one
         counts = Counts()

@@ -1,10 +1,6 @@
 """What a device's code meets outside: the server, the broker, time and power."""
 
-import asyncio
-import sys
 import time
-
-core = asyncio.core
 
 device = None  # the `device.Device` that runs now
 ahead_ms = 0  # of real time: nobody waits here
@@ -14,8 +10,8 @@ class PowerOff(BaseException):
     """The power is gone: nothing that a program does from here on reaches the flash."""
 
 
-class Waiting(core.IOQueue):
-    """Makes time pass at once when nothing else is to be done."""
+class Waiting:
+    """Makes time pass at once when nothing else is to be done; the event loop waits by it."""
 
     def wait_io_event(self, dt):
         """Wait."""
@@ -28,15 +24,11 @@ def ticks():
     return time.ticks_add(time.ticks_ms(), ahead_ms)
 
 
-core.ticks = ticks
-core.IOQueue = Waiting
-
-
-def power_on(new):
-    """Have a device run."""
-    global device
-    device = new
-    sys.modules["asyncio"] = asyncio  # the agent forgets it; our clock is in there
+def begin_loop(core):
+    """Have an event loop of a device's own go by our time."""
+    core.ticks = ticks
+    core.IOQueue = Waiting
+    core.new_event_loop()
 
 
 def run(version, trial):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from seawall.devices.firmware import agent_directory, compile_module
+from seawall.devices.firmware import agent_directory, agent_files
 from seawall.errors import ServiceError, StateError
 from seawall.testing.device_process import find_runtime
 from seawall.testing.sweep_mutants import Mutant
@@ -35,11 +35,12 @@ USE: Final = {"updating": 150, "keeping": 20, "trusting": 20}
 """How many rounds of a story's kind of use an aged file system has behind it."""
 HEAP: Final = "24m"
 SEED: Final = 4
-SECOND_EVERY: Final = 12
+SECOND_EVERY: Final = 4
 SECOND_CUTS: Final = 4
 TIMEOUT_S: Final = 900
 ENOUGH: Final = {"fat-raw": 2000}
 """About how many cuts of a story do, where there are many alike: torn contents of one record."""
+CONTROL: Final = 60
 MORE: Final = "_more"
 """Ends the name of a stand-in that is added to a module, and does not replace it."""
 NOT_PLANTED: Final = "does not apply"
@@ -55,6 +56,7 @@ class Job:
         age: ``fresh`` or ``aged``.
         part, parts: Its share of the cuts.
         mutant: Bug that is planted; the first failure is enough then.
+        points: About so many cuts, whatever the sweep's own number is.
     """
 
     story: str
@@ -63,6 +65,7 @@ class Job:
     part: int = 0
     parts: int = 1
     mutant: Mutant | None = None
+    points: int = 0
 
     @property
     def name(self) -> str:
@@ -107,6 +110,11 @@ def all_jobs(stories: Iterable[str] = STORIES, parts: int = 1) -> list[Job]:
     ]
 
 
+def control_jobs(stories: Iterable[str] = STORIES) -> list[Job]:
+    """Return a few cuts of everything without mutants: a broken agent is no caught mutant."""
+    return [replace(job, points=CONTROL) for job in all_jobs(stories) if job.age == "fresh"]
+
+
 def build_agent(folder: Path, story: str, mutant: Mutant | None = None) -> None:
     """Put the agent into a folder as it is on a board, with a bug and the sweep's stand-ins.
 
@@ -114,26 +122,23 @@ def build_agent(folder: Path, story: str, mutant: Mutant | None = None) -> None:
         StateError: the mutant does not apply.
         ServiceError: something does not compile.
     """
-    source = agent_directory()
-    folder.mkdir(parents=True)
+    source, changed = agent_directory(), folder / "source"
+    changed.mkdir(parents=True)
     for package in PACKAGES:
-        if (source / package).is_dir():
-            shutil.copytree(source / package, folder / package)
-    shutil.copy(source / "main.py", folder)
+        shutil.copytree(source / package, changed / package)
+    shutil.copy(source / "main.py", changed)
     if mutant is not None:
-        mutant.plant(folder)
+        mutant.plant(changed)
     for stand_in in (source / "sweep" / "instead" / story).rglob("*.py"):
-        place = folder / stand_in.parent.name
+        place = changed / stand_in.parent.name
         if stand_in.stem.endswith(MORE):
             with (place / stand_in.name.replace(MORE, "")).open("a") as f:
                 f.write(stand_in.read_text())
         else:
             shutil.copy(stand_in, place)
-    for package in PACKAGES:
-        for path in (folder / package).glob("*.py"):
-            compiled = compile_module(path.name, path.read_bytes())
-            path.with_suffix(".mpy").write_bytes(compiled)
-            path.unlink()
+    for name, content in agent_files(changed).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 @dataclass
@@ -193,7 +198,7 @@ class Sweep:
             "age": USE[job.story] if job.age == "aged" else 0,
             "seed": SEED,
             "share": [job.part, job.parts],
-            "points": 0 if job.mutant else self.points or ENOUGH.get(job.file_system, 0),
+            "points": self._points(job),
             "phases": job.mutant.phases if job.mutant else (),
             "second": [SECOND_EVERY, SECOND_CUTS],
             "patience": 20 if job.mutant is None else 1,
@@ -205,20 +210,28 @@ class Sweep:
             found = json.loads(made.read_text()) if made.exists() else {}
         return _result_of(job, found)
 
+    def _points(self, job: Job) -> int:
+        if job.mutant is not None:
+            return 0
+        return job.points or self.points or ENOUGH.get(job.file_system, 0)
+
     def _work(self, job: Job, worker: Path, specification: Path) -> None:
         runtime = find_runtime()
         if not runtime.is_micropython:
             raise ServiceError("the sweep needs MicroPython", hint="pip install seawall[demo]")
-        done = subprocess.run(
-            [*runtime.command, "-X", f"heapsize={HEAP}", str(worker), str(specification)],
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # what devices say, thousands of times
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [*runtime.command, "-X", f"heapsize={HEAP}", str(worker), str(specification)],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # what devices say, thousands of times
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ServiceError(f"{job.name} does not end: a device waits for ever") from error
         if done.returncode != 0:
             what = done.stderr[-1500:].strip()
             raise ServiceError(f"{job.name} ended with {done.returncode}: {what}")

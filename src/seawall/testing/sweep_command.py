@@ -22,6 +22,7 @@ from seawall.testing.sweep import (
     Result,
     Sweep,
     all_jobs,
+    control_jobs,
     default_processes,
 )
 from seawall.testing.sweep_mutants import MUTANTS
@@ -128,7 +129,7 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
         if mutant.story in stories and (not options.mutant or mutant.name in options.mutant)
     ]
     if options.mutant or options.mutants == "only":
-        return planted
+        return control_jobs({job.story for job in planted}) + planted
     return jobs if options.mutants == "none" else jobs + planted
 
 

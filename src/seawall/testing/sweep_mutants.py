@@ -45,26 +45,26 @@ class Mutant:
 
 
 _SLOTS: Final = "seawall_guard/slots.py"
-_RECORD: Final = "seawall_guard/record.py"
+_RUN: Final = "seawall_guard/run.py"
 _BOOT: Final = "seawall_guard/boot.py"
 _UPDATE: Final = "seawall_agent/update.py"
 _BUILD: Final = "seawall_agent/build.py"
-_TELLING: Final = "seawall_agent/telling.py"
+_SOFTWARE: Final = "seawall_agent/software.py"
 _COMMANDS: Final = "seawall_agent/commands.py"
 
 _BUILT: Final = '            slot = await load("build").build(source, slots.live)\n'
-_BEGUN: Final = '            await load("ending").begin(source, slots, slot)\n'
-_NAME: Final = 'name = "slot%d" % (values[0] & 1)'
+_BEGUN: Final = '            await load("software").begin(source, slots, slot)\n'
+_NAME: Final = 'name = "state/slot%d" % (values[0] & 1)'
 _RAISED: Final = "values[0] += 1"
 _CHECKED: Final = """\
-        if await digest_of(slot + "/" + path) != digest:
-            raise Exception("refused", "wrong-hash", False)
+        if await source.digest_of(slot + path) != digest:
+            _refuse("wrong-hash")
     with"""
 _THERE: Final = """\
-        if await digest_of(slot + "/" + path) == digest:
+        if await source.digest_of(slot + path) == digest:
             todo"""
 _SOME: Final = """\
-        if _size(slot + "/" + path):
+        if _size(slot + path):
             todo"""
 _TORN: Final = ("fat-raw",)
 _ENDS: Final = ("trial", "confirm", "report", "begin-trial", "roll-back", "idle")
@@ -92,7 +92,7 @@ MUTANTS: Final = (
         "updating",
         (
             (
-                _RECORD,
+                _RUN,
                 'if data and len(data) == 120 and b"%08x" % crc32(data[:112]) == data[112:]:',
                 "if data and len(data) == 120:",
             ),
@@ -103,7 +103,7 @@ MUTANTS: Final = (
     Mutant(
         "newest-copy-overwritten",
         "updating",
-        ((_SLOTS, _NAME, 'name = "slot0"'),),
+        ((_SLOTS, _NAME, 'name = "state/slot0"'),),
         _TORN,
         _ENDS,
     ),
@@ -119,7 +119,7 @@ MUTANTS: Final = (
         "updating",
         (
             (
-                _TELLING,
+                _SOFTWARE,
                 "while not link.up or outbox.start - outbox.lost <= first:",
                 "while not link.up:",
             ),
@@ -128,13 +128,19 @@ MUTANTS: Final = (
     Mutant(
         "confirmed-when-it-starts",
         "updating",
-        ((_BOOT, "            slots.burn_try()\n", "            slots.confirm()\n"),),
+        (
+            (
+                _BOOT,
+                "            slots.burn_try()\n",
+                "            slots.confirm()\n            return slots.live, None\n",
+            ),
+        ),
     ),
     Mutant(
         "slot-written-in-place",
         "updating",
         (
-            (_BUILD, 'slot = "b" if live == "a" else "a"', "slot = live"),
+            (_BUILD, 'slot = "b/" if live == "a" else "a/"', 'slot = live + "/"'),
             (_SLOTS, "if slot == self.live or self.trial", "if self.trial"),
         ),
     ),
@@ -150,8 +156,8 @@ MUTANTS: Final = (
             (_BOOT, "            slots.burn_try()\n", ""),
             (
                 _BOOT,
-                "    again = status == AGAIN\n",
-                "    again = status == AGAIN\n    if trial and not trial.over:\n"
+                "    again = status == 75\n",
+                "    again = status == 75\n    if trial and not trial.over:\n"
                 "        trial.slots.burn_try()\n",
             ),
         ),
@@ -171,17 +177,16 @@ MUTANTS: Final = (
     Mutant(
         "what-was-there-before-stays",
         "updating",
-        ((_BUILD, "        _sweep(slot, wanted)\n", "        pass\n"),),
+        ((_BUILD, "        _sweep(slot[:1], wanted)\n", "        pass\n"),),
     ),
     Mutant(
         "order-forgotten-before-its-trial",
         "updating",
         (
             (
-                _TELLING,
+                _SOFTWARE,
                 "            agent.session = core.create_task(load",
-                '            load("software").write(None)\n'
-                "            agent.session = core.create_task(load",
+                "            write(None)\n            agent.session = core.create_task(load",
             ),
         ),
         phases=("download",),
@@ -191,7 +196,7 @@ MUTANTS: Final = (
         "updating",
         (
             (
-                _TELLING,
+                _SOFTWARE,
                 """\
         await _deliver(agent, found)
         slots.told()
@@ -255,7 +260,8 @@ MUTANTS: Final = (
             (
                 "seawall_agent/tuf.py",
                 '        os.rename(self.path("new"), ok)\n',
-                "        if self.hash_of(role):\n            os.unlink(self.path(role))\n"
+                "        try:\n            os.unlink(self.path(role))\n"
+                "        except OSError:\n            pass\n"
                 '        os.rename(self.path("new"), ok)\n',
             ),
             # One loss the client bears: it begins with the root of its birth again.
