@@ -12,7 +12,8 @@ def recover(folder, limit):
     outbox = Outbox()
     outbox.path = folder + "%08x"
     outbox.limit = limit
-    outbox.firsts = firsts = sorted(int(name, 16) for name in os.listdir(folder[:-1]))  # FAT: no "/"
+    # FAT knows no folder by a name that ends with "/".
+    outbox.firsts = firsts = sorted(int(name, 16) for name in os.listdir(folder[:-1]))
     outbox.lost = outbox.boot = 0
     outbox.last = outbox.f = outbox.backlog = None
     end = start = 0
