@@ -15,7 +15,7 @@ def start(trial=None):
     try:
         load("trust").start(agent)
         config = load("config").read()
-        for folder in ["state", "state/outbox"]:
+        for folder in ("state", "state/outbox"):
             try:
                 os.mkdir(folder)
             except OSError:

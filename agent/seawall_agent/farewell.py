@@ -12,7 +12,7 @@ def close(link):
     error = link.down
     link.why = error.args
     code = error.args and error.args[0]
-    if isinstance(error, ValueError) or code in [-0x3000, -0x7A00]:
+    if isinstance(error, ValueError) or code in (-0x3000, -0x7A00):
         # So Mbed TLS names what a certificate lacks, and so it passes on what Link.judge says.
         error = "not pinned" if code == -0x3000 else str(error).strip().replace("\n", ", ")
         log("refused server certificate:", error)
