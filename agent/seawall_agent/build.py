@@ -20,12 +20,9 @@ _LAST = "manifest.json"
 
 
 def files_of():
-    """Yield the manifest's head, then (path, length, SHA-256) of each file."""
+    """Yield (path, length, SHA-256) of each file in the manifest, which is never in memory whole."""
     with open(_MANIFEST, "rb") as f:
-        text = f.read(300)
-        at = text.index(b'"files":[') + 9
-        yield json.loads(text[:at] + b"]}")
-        f.seek(at)
+        f.seek(_head(f)[1])
         while f.read(1) == b"[":
             text = b"["
             while text[-1] != 93:
@@ -33,15 +30,22 @@ def files_of():
             path, length, digest = json.loads(text)
             digest = bytes.fromhex(digest)
             if len(digest) != 32 or not 0 <= length < 1 << 30 or len(text) > 250:
-                raise ValueError("manifest")
+                raise ValueError
             yield path, length, digest
             f.read(1)
+
+
+def _head(f):
+    # What is before the files, and where they begin.
+    text = f.read(300)
+    at = text.index(b'"files":[') + 9
+    return json.loads(text[:at] + b"]}"), at
 
 
 def is_good(path):
     """Return whether a path stays in its slot."""
     for name in path.split("/"):
-        if name in ("", ".", ".."):
+        if not name.strip("."):
             return False
         for c in name:
             if not (c.isalpha() or c.isdigit() or c in "_.-"):
@@ -100,20 +104,20 @@ def _size(path):
 
 async def build(source, live):
     """Make the other slot what the manifest says, whole and verified; return its name."""
-    found = files_of()
-    head = next(found)
+    with open(_MANIFEST, "rb") as f:
+        head = _head(f)[0]
     if head["board"] != source.board:
         _refuse("wrong-board")
     if head["format"] != 1 or numbers(head["version"]) != numbers(source.order["version"]):
         _refuse("wrong-version")
     if head["kind"] == "image" and source.board == "esp32":
-        return await load("image").build(source, next(found))
+        return await load("image").build(source, next(files_of()))
     if head["kind"] != "files":
         _refuse("wrong-kind")
     slot = "b/" if live == "a" else "a/"
     live += "/"
     wanted = set()
-    for path, _, _ in found:
+    for path, _, _ in files_of():
         if not is_good(path):
             _refuse("bad-path")
         wanted.add(slot + path)
@@ -125,9 +129,7 @@ async def build(source, live):
     wanted = None
     await _fill(source, live, slot, await _plan(source, live, slot))
     # The whole slot once more, as it is on flash; then the mark that it is complete.
-    found = files_of()
-    next(found)
-    for path, _, digest in found:
+    for path, _, digest in files_of():
         if await source.digest_of(slot + path) != digest:
             _refuse("wrong-hash")
     with open(slot + _LAST, "wb") as g:
@@ -146,9 +148,7 @@ async def _plan(source, live, slot):
     block = os.statvfs(".")[0]
     need = 2
     todo = []
-    found = files_of()
-    next(found)
-    for path, length, digest in found:
+    for path, length, digest in files_of():
         if await source.digest_of(slot + path) == digest:
             todo.append(-1)
             continue
@@ -166,9 +166,7 @@ async def _plan(source, live, slot):
 async def _fill(source, live, slot, todo):
     total = sum([n for n in todo if n > 0])
     done = 0
-    found = files_of()
-    next(found)
-    for path, length, digest in found:
+    for path, length, digest in files_of():
         kind = todo.pop(0)
         to = slot + path
         if kind != -1:

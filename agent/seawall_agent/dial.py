@@ -41,7 +41,14 @@ async def dial(link):
     link.pinged = None
     link.end = link.skip = 0
     link.out = []
-    _connect(link)
+    # CONNECT (3.1): clean session; the will is retained and has QoS 1.
+    link.put(
+        0x10,
+        pack(">H4sBBH", 4, b"MQTT", 4, 0x2E, link.broker[3] // 1000)
+        + _text(link.topic[8:-1])
+        + _text(link.topic + b"status")
+        + _text(b'{"online":false}'),
+    )
     while not link.flush():
         await until(core._io_queue.queue_write, s)
     link.agent.context.verify_callback = None
@@ -71,17 +78,6 @@ def _begin(link, answer):
 
 def _text(data):
     return pack(">H", len(data)) + data
-
-
-def _connect(link):
-    # CONNECT (3.1): clean session; the will is retained and has QoS 1.
-    link.put(
-        0x10,
-        pack(">H4sBBH", 4, b"MQTT", 4, 0x2E, link.broker[3] // 1000)
-        + _text(link.topic[8:-1])
-        + _text(link.topic + b"status")
-        + _text(b'{"online":false}'),
-    )
 
 
 def judge(pins, judged):

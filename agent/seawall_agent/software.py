@@ -8,7 +8,7 @@ import json
 import os
 
 from micropython import const
-from seawall_guard.slots import Files, Slots, numbers
+from seawall_guard.slots import Slots, numbers
 
 from . import core, load, log
 
@@ -19,7 +19,7 @@ _ATTEMPTS = const(6)  # without progress
 def start(agent, trial):
     """Report what runs; go on with what a boot has interrupted."""
     agent.tried = trial
-    slots = trial.slots if trial else Slots(Files("state/"))
+    slots = trial.slots if trial else Slots()
     running(agent, slots)
     if trial or slots.outcome != "-" or read():
         go(agent, slots, trial)
@@ -77,7 +77,7 @@ def is_order(order):
 
 def obey(agent, order):
     """Keep an order, and carry it out; or drop the one that is not on trial yet."""
-    slots = Slots(Files("state/"))
+    slots = Slots()
     found = read()
     aborts = order["cmd"] != "update"
     if slots.trial != "-":

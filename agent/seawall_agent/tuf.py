@@ -186,8 +186,11 @@ class Client:
         if expires <= self.now:
             raise Refused("expired")
 
-    async def download(self, name, limit=_MOST_BYTES):
-        """Fetch a file to ``new``; return whether there is one."""
+    async def download(self, role, version=0, limit=_MOST_BYTES):
+        """Fetch a role's document, of a version or any, to ``new``; return whether there is one."""
+        name = role + ".json"
+        if version:
+            name = "%d.%s" % (version, name)
         size = await self.fetch(name, limit, self.path("new"))
         if size is not None and size > limit:
             raise Refused("endless-data")
@@ -247,7 +250,7 @@ class Client:
     async def update_root(self):
         """Take the next root, if there is one (5.3); return whether there was."""
         version = self.get("root", "version") + 1
-        if not await self.download("%d.root.json" % version):
+        if not await self.download("root", version):
             return False
         await self.judge("new", "root")
         found = await self.judge("new", "root", "new")
@@ -268,7 +271,7 @@ class Client:
 
     def meta(self, role, name):
         """Return (version, length limit, SHA-256 or None) that a document says of another."""
-        found = self.get(role, "meta", name)
+        found = self.get(role, "meta", name + ".json")
         if found is None:
             raise Refused("missing")
         version = found["version"]
@@ -283,14 +286,14 @@ class Client:
     async def update_timestamp(self):
         """Take the newest timestamp (5.4)."""
         known = await self.is_trusted("timestamp")
-        if not await self.download("timestamp.json"):
+        if not await self.download("timestamp"):
             raise Refused("missing")
         if not known or self.hash_of("new") != self.hash_of("timestamp"):
             version = await self.judge("new", "timestamp")
             trusted = self.get("timestamp", "version") if known else 0
             if version > trusted:
-                snapshot = self.meta("new", "snapshot.json")[0]
-                if known and snapshot < self.meta("timestamp", "snapshot.json")[0]:
+                snapshot = self.meta("new", "snapshot")[0]
+                if known and snapshot < self.meta("timestamp", "snapshot")[0]:
                     raise Refused("rollback")
                 self.check_expiry("new")
                 self.keep("timestamp")
@@ -306,15 +309,13 @@ class Client:
             lister: Role that says which version it has to be.
             holder, spec: Role that delegates to it, and how; see `judge`.
         """
-        version, limit, digest = self.meta(lister, role + ".json")
+        version, limit, digest = self.meta(lister, role)
         role = quote(role)
         known = await self.is_trusted(role, holder, spec)
         if known and self.get(role, "version") == version and digest in (None, self.hash_of(role)):
             return self.check_expiry(role)
-        name = role + ".json"
-        if self.get("root", "consistent_snapshot"):
-            name = "%d.%s" % (version, name)
-        if not await self.download(name, limit):
+        number = self.get("root", "consistent_snapshot") and version
+        if not await self.download(role, number, limit):
             raise Refused("missing")
         if (
             digest not in (None, self.hash_of("new"))
@@ -325,7 +326,7 @@ class Client:
             for name in self.get(role, "meta"):
                 if (
                     not self.get("new", "meta", name)
-                    or self.meta("new", name)[0] < self.meta(role, name)[0]
+                    or self.meta("new", name[:-5])[0] < self.meta(role, name[:-5])[0]
                 ):
                     raise Refused("rollback")
         self.check_expiry("new")

@@ -1,5 +1,7 @@
 """Carries out an order to update, a part after the other, each forgotten before the next.
 
+Downloads are HTTP/1.1 over mutual TLS with the server's pins: as much as an update needs.
+
 Where an order ends, an Exception is raised that has state, reason, and whether to
 try again later.
 """
@@ -8,6 +10,7 @@ import gc
 import json
 import os
 import time
+from hashlib import sha256
 
 from seawall_guard.slots import numbers
 
@@ -16,12 +19,138 @@ from . import core, load
 _MANIFEST = "state/manifest"
 
 
+class Source:
+    """The server's repository, and who wants what of it.
+
+    Attributes:
+        agent: The device.
+        order: That is being carried out.
+        board: What the device is.
+        config: Section ``updates`` of the configuration.
+        percent: When to say next how far it has come.
+        progress: Whether anything has come.
+        s, raw: TLS socket and the socket below it, or None.
+    """
+
+    s = raw = None
+    percent = 0
+    progress = False
+
+    def close(self):
+        """Hang up."""
+        for s in (self.s, self.raw):
+            if s:
+                s.close()
+        self.s = self.raw = None
+
+    async def connect(self):
+        """Connect; the first letter of a request is sent.
+
+        Raises:
+            OSError, ValueError: the network; or the server's certificate is not trusted.
+        """
+        config = self.config
+        link = self.agent.link
+        while not link.up:  # it has the TLS context while it connects
+            await core.sleep_ms(100)
+        name = config["server_name"]
+        try:
+            judged = await load("dial").reach(self, link, config["host"], config["port"], name)
+            await self.step(self.s.write, b"G")  # makes the handshake
+        finally:
+            self.agent.context.verify_callback = None
+        if not judged[0]:
+            raise OSError(-0x3000)
+
+    async def step(self, write, data):
+        # Read or write some; 0 is the end.
+        for _ in range(1500):
+            count = write(data)
+            if count:
+                return count
+            if count == 0:
+                raise OSError(104)
+            await core.sleep_ms(10)
+        raise OSError(110)
+
+    async def get(self, path, start, limit, sink):
+        """GET a file from byte ``start`` on.
+
+        Args:
+            path: Below the endpoint's root.
+            start: How much we have.
+            limit: Most bytes of the whole.
+            sink: Called with each piece, a memoryview.
+
+        Returns:
+            The length of the whole, or None if there is no such file.
+
+        Raises:
+            Exception: state, reason, again: it is longer than ``limit``.
+            OSError: the network, or a server that does not speak as ours.
+        """
+        at = self.s is None
+        if at:
+            await self.connect()
+        text = "GET /%s HTTP/1.1\r\nHost: %s\r\nRange: bytes=%d-\r\n\r\n"
+        text = (text % (path, self.config["server_name"], start)).encode()[at:]
+        while text:
+            text = text[await self.step(self.s.write, text) :]
+        buf = memoryview(bytearray(512))
+        end = 0
+        at = -1
+        while at < 0:
+            end += await self.step(self.s.readinto, buf[end:])
+            at = bytes(buf[:end]).find(b"\r\n\r\n")
+        head = bytes(buf[:at]).lower()
+        left = int(head[head.index(b"content-length:") + 15 :].split()[0])
+        status = head[9:12]
+        good = status == b"206" or status == b"200" and not start
+        if good and start + left > limit:
+            raise Exception("refused", "endless-data", False)
+        if not good and (left > 4096 or status not in (b"404", b"416")):
+            raise OSError(71, status)
+        size = start + left
+        at += 4
+        while True:
+            piece = buf[at : min(end, at + left)]
+            if good and len(piece):
+                sink(piece)
+                self.progress = True
+            left -= len(piece)
+            if left <= 0:
+                return size if good else None
+            at = 0
+            end = await self.step(self.s.readinto, buf[:left])
+
+    async def save(self, path, limit, name):
+        """GET a small file to flash; return its length, or None if there is none."""
+        with open(name, "wb") as f:
+            return await self.get(path, 0, limit, f.write)
+
+    async def digest_of(self, path, sink=None):
+        """Return the SHA-256 of a file, None if there is none; ``sink`` gets its pieces."""
+        h = sha256()
+        try:
+            with open(path, "rb") as f:
+                while data := f.read(255):
+                    h.update(data)
+                    if sink:
+                        sink(data)
+                    await core.sleep_ms(0)
+        except OSError:
+            if sink:
+                raise
+            return None
+        return h.digest()
+
+
 async def run(agent, slots, order):
     """Carry out an order: then the device starts again, or the server is told why not."""
     failures = 0
     ended = None
     while not ended:
-        source = load("download").Source()
+        source = Source()
         source.agent = agent
         source.order = order
         try:

@@ -7,31 +7,23 @@ set): of such a trial the first boot is the only one.
 
 from esp32 import Partition
 
-BLOCK = 4096  # that is erased at once
 
-
-def running():
-    """Return the partition whose firmware runs."""
-    return Partition(Partition.RUNNING)
+def other():
+    """Return the partition that may be written, its label and its size."""
+    found = Partition(Partition.RUNNING).get_next_update()
+    return found, found.info()[4], found.info()[3]
 
 
 def runs(name):
     """Return whether it is this partition's firmware that runs."""
-    return running().info()[4] == name
+    return other()[1] != name
 
 
 def back(name):
     """Boot the other one next, if this one runs."""
     if runs(name):
-        running().get_next_update().set_boot()
+        other()[0].set_boot()
 
 
-def other():
-    """Return the partition that may be written, its label and its size."""
-    found = running().get_next_update()
-    return found, found.info()[4], found.info()[3]
-
-
-def confirm():
-    """Tell the boot loader that this firmware stays."""
-    Partition.mark_app_valid_cancel_rollback()
+# Tells the boot loader that this firmware stays.
+confirm = Partition.mark_app_valid_cancel_rollback

@@ -6,7 +6,6 @@ to choose a slot.
 """
 
 import gc
-import os
 import sys
 from binascii import crc32
 
@@ -52,24 +51,20 @@ def forget():
     gc.collect()
 
 
-def read(name, folder="state/"):
+def read(name):
     """Return the start of a file, or None."""
     try:
-        with open(folder + name, "rb") as f:
+        with open(name, "rb") as f:
             return f.read(121)
     except OSError:
         return None
 
 
-def newest(get):
-    """Return the members of the newest whole record, all but the first as text.
-
-    Args:
-        get: As `read`.
-    """
+def newest():
+    """Return the members of the newest whole record, all but the first as text."""
     best = [0, "a", "-"]
-    for name in ["slot0", "slot1"]:
-        data = get(name)
+    for name in ["state/slot0", "state/slot1"]:
+        data = read(name)
         if data and len(data) == 120 and b"%08x" % crc32(data[:112]) == data[112:]:
             found = data[:112].decode().split()
             found[0] = int(found[0])
@@ -80,9 +75,9 @@ def newest(get):
 
 def choose():
     """Return the slot that runs, or "" if one is on trial."""
-    state, slot, trial = newest(read)[:3]
+    state, slot, trial = newest()[:3]
     if trial != "-":
         return ""
-    if not state and not read("manifest.json", "a/"):
+    if not state and not read("a/manifest.json"):
         return "b"  # all is lost that said which; and a slot in the making has no manifest
     return slot

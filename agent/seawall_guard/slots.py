@@ -39,29 +39,18 @@ _NUMBERS = ["seq", "tries", "trial_s", "n"]
 _NEW = "0 a - 0 0 0 - 0 -"
 
 
-class Files:
-    """The port to flash: a folder, given with its slash."""
+def write(name, data):
+    """Put bytes in the place of a file's; they survive once this returns.
 
-    def __init__(self, folder):
-        self.folder = folder
-
-    def read(self, name):
-        """Return a file's bytes (of a long one, the first), or None."""
-        return read(name, self.folder)
-
-    def write(self, name, data):
-        """Put bytes in the place of a file's; they survive once this returns.
-
-        A record overwrites one of its own length: on FAT no cluster is freed, and
-        no directory entry changes its size.
-        """
-        path = self.folder + name
-        try:
-            f = open(path, "r+b")
-        except OSError:
-            f = open(path, "wb")
-        with f:
-            f.write(data)
+    A record overwrites one of its own length: on FAT no cluster is freed, and no
+    directory entry changes its size.
+    """
+    try:
+        f = open(name, "r+b")
+    except OSError:
+        f = open(name, "wb")
+    with f:
+        f.write(data)
 
 
 class Slots:
@@ -70,7 +59,6 @@ class Slots:
     An operation that cannot be written raises OSError, and changes nothing here.
 
     Attributes:
-        port: read(name) gives bytes or None, write(name, data) keeps them: see `Files`.
         seq: Number of the record; 0: there is none yet.
         live: Slot of the confirmed version.
         trial: Slot of the version on trial, or ``-``. A name other than ``a`` and ``b`` is an
@@ -83,13 +71,9 @@ class Slots:
         outcome: Of the last trial, for as long as the server has not been told; or ``-``.
     """
 
-    def __init__(self, port):
-        self.port = port
-        self.read()
-
-    def read(self):
-        """Take the newest whole copy; without one, the state in which a bundle is born."""
-        found = newest(self.port.read)
+    def __init__(self):
+        # The newest whole copy; without one, the state in which a bundle is born.
+        found = newest()
         self._take(found if found[0] else _NEW.split())
 
     def _take(self, values):
@@ -103,9 +87,9 @@ class Slots:
         values[8] = outcome
         data = b"%-112s" % " ".join([str(value) for value in values]).encode()
         data += b"%08x" % crc32(data)
-        name = "slot%d" % (values[0] & 1)
-        self.port.write(name, data)
-        if len(data) != 120 or self.port.read(name) != data:
+        name = "state/slot%d" % (values[0] & 1)
+        write(name, data)
+        if len(data) != 120 or read(name) != data:
             raise OSError(5)  # flash that does not keep what it is told
         self._take(values)
 
@@ -117,29 +101,29 @@ class Slots:
                 version is below the floor.
         """
         if slot == self.live or self.trial != "-" or self.outcome != "-":
-            raise ValueError("busy")
+            raise ValueError
         if numbers(version) < numbers(self.floor):
-            raise ValueError("version-floor")
+            raise ValueError
         changes = {"n": n, "version": version, "trial_s": trial_s}
         self._write(self.live, slot, max_boots, "-", **changes)
 
     def burn_try(self):
         """Take one of the trial's tries."""
         if self.trial == "-" or self.tries < 1:
-            raise ValueError("no trial")
+            raise ValueError
         self._write(self.live, self.trial, self.tries - 1, "-")
 
     def confirm(self):
         """The version on trial has proved itself: from now on it is the live one."""
         if self.trial == "-":
-            raise ValueError("no trial")
+            raise ValueError
         live = self.trial if self.trial in "ab" else self.live
         self._write(live, "-", 0, "confirmed", floor=self.version)
 
     def roll_back(self, reason):
         """The version on trial has failed; ``live`` boots again."""
         if self.trial == "-":
-            raise ValueError("no trial")
+            raise ValueError
         self._write(self.live, "-", 0, reason)
 
     def told(self):
@@ -156,5 +140,5 @@ def numbers(version):
     parts = version.split(".")
     found = [int(part) for part in parts if part.isdigit()]
     if not len(found) == len(parts) < 5 or max(found) > 65_535:
-        raise ValueError("version")
+        raise ValueError
     return found + [0] * (4 - len(found))

@@ -115,7 +115,7 @@ class Device:
         while world.ahead_ms < end and not agent.again:
             await package.core.sleep_ms(40)
             if trial and not trial.over and world.ahead_ms >= deadline:
-                # As watch.py does.
+                # As watch_board.py does.
                 self.tale.mark("roll-back")
                 trial.fail(trial.reason)
                 raise KeyboardInterrupt

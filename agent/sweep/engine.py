@@ -90,7 +90,6 @@ class Sweep:
         """Cut a tale that was recorded from what the flash holds now, at every operation."""
         flash = self.flash
         flash.log = None
-        flash.undo = []
         log = tale.log
         self.counts.operations = len(log)
         marks = Marks(tale.marks)
@@ -102,8 +101,6 @@ class Sweep:
                 if len(self.counts.failures) >= self.patience:
                     return
             flash.put(*flash.done(log[at]))
-            flash.undo.clear()
-        flash.undo = None
 
     def choose(self, log, marks):
         """Return the operations to cut: all of our share, or some of each phase."""
@@ -127,6 +124,7 @@ class Sweep:
         for mode in MODES:
             key = phase, mode
             self.counts.points[key] = self.counts.points.get(key, 0) + 1
+            flash.save()
             flash.put(*flash.cut(operation, mode, self.noise))
             fault = self.verdict(facts, phase, True)
             flash.restore()
@@ -141,7 +139,7 @@ class Sweep:
     def verdict(self, facts, phase, again):
         """Boot what the flash holds, unless that was done; return what is wrong, or None."""
         flash = self.flash
-        length = len(flash.undo)
+        flash.save()
         tale = Tale(flash, dict(facts))
         known = str(sorted(facts.items()))
         key = self.stage.digest(), known
@@ -157,7 +155,7 @@ class Sweep:
                 self.seen.clear()
             self.seen[key] = self.seen[seen] = fault
         flash.log = None
-        flash.restore(length)
+        flash.restore()
         if again and is_new and fault is None:
             self.recoveries += 1
             if self.recoveries % self.second_every == 0:
@@ -178,7 +176,7 @@ class Sweep:
         flash = self.flash
         log = tale.log
         marks = Marks(tale.marks)
-        length = len(flash.undo)
+        flash.save()
         step = max(1, len(log) // self.second_cuts)
         start = random.getrandbits(16) % step
         found = None
@@ -188,10 +186,10 @@ class Sweep:
                 mode = MODES[random.getrandbits(2)]
                 key = "second-cut", mode
                 self.counts.points[key] = self.counts.points.get(key, 0) + 1
-                here = len(flash.undo)
+                flash.save()
                 flash.put(*flash.cut(log[at], mode, self.noise))
                 fault = self.verdict(facts, phase, False)
-                flash.restore(here)
+                flash.restore()
                 if fault:
                     found = "and again at operation %d %s, %s: %s" % (
                         at,
@@ -200,7 +198,7 @@ class Sweep:
                         fault,
                     )
             flash.put(*flash.done(log[at]))
-        flash.restore(length)
+        flash.restore()
         return found
 
 

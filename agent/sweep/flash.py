@@ -23,7 +23,7 @@ class Flash:
         image: Its content.
         blocks: How many erase blocks it has.
         log: Operations as (address, data or None for an erase), while it records.
-        undo: What was there before, as (address, bytes), while it remembers.
+        saved: For each `save` that was not restored yet: what blocks held then, and their sums.
         read: Blocks that were read, while somebody wants to know.
         is_off: Whether the power is gone, and operations fail.
         sums: Of each block, where it is known.
@@ -35,27 +35,28 @@ class Flash:
         self.view = memoryview(self.image)
         self.sums = [None] * blocks
         self.log = None
-        self.undo = None
+        self.saved = []
         self.is_off = False
         self.read = None
 
-    def restore(self, length=0):
-        """Undo what was done since there were so many entries to undo."""
-        undo = self.undo
-        while len(undo) > length:
-            at, old = undo.pop()
-            self.set(at, old)
+    def save(self):
+        """Begin to remember what is there now."""
+        self.saved.append({})
+
+    def restore(self):
+        """Bring back what was there at the last `save`."""
+        for block, (content, known) in self.saved.pop().items():
+            self.image[block * BLOCK : block * BLOCK + BLOCK] = content
+            self.sums[block] = known
 
     def put(self, at, data):
-        """Set bytes, whatever was there."""
-        if self.undo is not None:
-            self.undo.append((at, bytes(self.view[at : at + len(data)])))
-        self.set(at, data)
-
-    def set(self, at, data):
-        """Set bytes and remember nothing; they are of one block."""
+        """Set bytes of one block, whatever was there."""
+        block = at // BLOCK
+        if self.saved and block not in self.saved[-1]:
+            content = bytes(self.view[block * BLOCK : block * BLOCK + BLOCK])
+            self.saved[-1][block] = content, self.sums[block]
         self.image[at : at + len(data)] = data
-        self.sums[at // BLOCK] = None
+        self.sums[block] = None
 
     def digest(self, blocks):
         """Return a digest of some blocks, and of which they are."""

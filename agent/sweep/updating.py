@@ -15,7 +15,7 @@ LAST = 5  # the version that a device has to take after a cut
 # Modules that the story has no use for: they would only make it slower.
 NOT_IN_A_SLOT = """
 app assembling start config trust sensing joining hardware_unix hardware_board fakes sensors dht
-link dial farewell clock outbox backlog ecdsa rsa_pss image
+link dial farewell clock outbox backlog canonical ecdsa rsa_pss image
 """.split()
 CONFIG = b'{"board":"unix","updates":{"host":"h","port":1,"server_name":"h","block":4096}}'
 

@@ -203,12 +203,12 @@ def agent_for_board(board: Board, agent: Mapping[str, bytes]) -> dict[str, bytes
 
     def is_needed(name: str) -> bool:
         module = PurePosixPath(name).stem
-        is_for_boards = module == "hardware_board"
+        is_for_boards = module.endswith("_board")
         if module in _FOR_ESP32:
             return board is Board.ESP32
         if board is Board.UNIX:
             return not is_for_boards
-        return is_for_boards or not module.startswith(("hardware_", "fakes"))
+        return is_for_boards or not module.startswith(("hardware_", "watch_", "fakes"))
 
     return {name: data for name, data in agent.items() if is_needed(name)}
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from seawall.devices.argument_names import called_by_name, without_argument_names
+from seawall.devices.lean_source import called_by_name, lean
 from seawall.errors import ServiceError
 
 _OPTIMISATION: Final = "-O3"
@@ -57,7 +57,7 @@ def agent_files(directory: Path, *, keep_source: bool = False) -> dict[str, byte
         if keep_source:
             contents[name.as_posix()] = source
         else:
-            source = without_argument_names(source, kept)
+            source = lean(source, kept)
             contents[name.with_suffix(".mpy").as_posix()] = compile_module(path.name, source)
     return contents
 

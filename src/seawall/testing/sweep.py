@@ -115,14 +115,14 @@ def control_jobs(stories: Iterable[str] = STORIES) -> list[Job]:
     return [replace(job, points=CONTROL) for job in all_jobs(stories) if job.age == "fresh"]
 
 
-def build_agent(folder: Path, story: str, mutant: Mutant | None = None) -> None:
+def build_agent(source: Path, folder: Path, story: str, mutant: Mutant | None = None) -> None:
     """Put the agent into a folder as it is on a board, with a bug and the sweep's stand-ins.
 
     Raises:
         StateError: the mutant does not apply.
         ServiceError: something does not compile.
     """
-    source, changed = agent_directory(), folder / "source"
+    changed = folder / "source"
     changed.mkdir(parents=True)
     for package in PACKAGES:
         shutil.copytree(source / package, changed / package)
@@ -154,8 +154,14 @@ class Sweep:
     folder: Path
     processes: int
     points: int = 0
+    source: Path = field(init=False)
     _built: dict[str, Path] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        # A copy: nobody who edits the sources meanwhile makes it another agent.
+        self.source = self.folder / "agent"
+        shutil.copytree(agent_directory(), self.source)
 
     def run(self, jobs: Sequence[Job], on_result: Callable[[Result], None]) -> None:
         """Do the jobs, and hand over each result when it is there.
@@ -188,7 +194,7 @@ class Sweep:
 
     def _sweep(self, job: Job) -> Result:
         agent = self._agent(job)
-        source = agent_directory() / "sweep"
+        source = self.source / "sweep"
         specification = {
             "sweep": str(source),
             "agent": str(agent),
@@ -240,7 +246,7 @@ class Sweep:
         name = f"{job.story}-{job.mutant.name if job.mutant else 'unharmed'}"
         with self._lock:
             if name not in self._built:
-                build_agent(self.folder / name, job.story, job.mutant)
+                build_agent(self.source, self.folder / name, job.story, job.mutant)
                 self._built[name] = self.folder / name
             return self._built[name]
 

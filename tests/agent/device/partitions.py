@@ -90,7 +90,7 @@ network.is_up = True
 sys.modules.update({"esp32": esp32, "machine": machine, "network": network})
 
 from seawall_guard import boot
-from seawall_guard.slots import Files, Slots
+from seawall_guard.slots import Slots
 
 from seawall_agent import core, load
 
@@ -141,7 +141,7 @@ print("written")
 
 
 def begin(version):
-    slots = Slots(Files("state/"))
+    slots = Slots()
     name = Partition(Partition.RUNNING).get_next_update().info()[4]
     slots.begin_trial(name, version, 7, 3, 2)
     Partition(Partition.RUNNING).get_next_update().set_boot()
@@ -149,7 +149,7 @@ def begin(version):
 
 
 def outcome():
-    slots = Slots(Files("state/"))
+    slots = Slots()
     found = slots.live, slots.trial, slots.floor, slots.outcome, Partition.runs
     if slots.outcome != "-":
         slots.told()

@@ -1,8 +1,12 @@
-"""Renames arguments in the agent's sources, so that their names take no place on a board. Pure.
+"""Makes the agent's sources such that their bytecode takes less place on a board. Pure.
 
-Bytecode keeps the name of each argument for calls that name it, about 1 KB for the whole agent.
-The agent calls its own functions by position alone. So an argument may have any name that a module
-has anyway, for an attribute say, or that MicroPython's firmware has. Sources stay as they are read.
+Sources stay as they are read; what is compiled differs from them in this:
+
+- Bytecode keeps the name of each argument for calls that name it, about 1 KB for the whole agent.
+  The agent calls its own functions by position alone. So an argument gets any name that a module
+  has anyway, for an attribute say, or that MicroPython's firmware has.
+- So do constants of a module whose names begin with an underscore.
+- ``const`` is not imported: the compiler knows it by its name.
 """
 
 from __future__ import annotations
@@ -37,8 +41,8 @@ def _parsed(source: bytes) -> ast.Module:
         return ast.Module([], [])
 
 
-def without_argument_names(source: bytes, kept: frozenset[str]) -> bytes:
-    """Return a module that does the same, and whose arguments have names that it has anyway.
+def lean(source: bytes, kept: frozenset[str]) -> bytes:
+    """Return a module that does the same, and takes less place.
 
     Args:
         source: Of the module. What does not compile is returned as it is.
@@ -47,6 +51,7 @@ def without_argument_names(source: bytes, kept: frozenset[str]) -> bytes:
     tree = _parsed(source)
     if not tree.body:
         return source
+    tree.body = [node for node in tree.body if not _is_import_of_const(node)]
     nodes = list(ast.walk(tree))
     attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     names = {node.id for node in nodes if isinstance(node, ast.Name)} | kept
@@ -64,13 +69,27 @@ def without_argument_names(source: bytes, kept: frozenset[str]) -> bytes:
     # Those that stay in the module's table whatever the arguments are called.
     there = attributes | fixed | set(_module_names(tree)) | kept | {"self", *_IN_FIRMWARE}
     pool = [name for name in (*sorted(attributes), *_IN_FIRMWARE) if name not in names]
+    private = [name for name in _module_names(tree) if name[0] == "_" and name not in attributes]
+    for name, short in zip(private, reversed(pool), strict=False):
+        pool.remove(short)
+        for node in nodes:
+            if isinstance(node, ast.Name) and node.id == name:
+                node.id = short
     renamed = _Arguments(pool, frozenset(there)).visit(tree)
     return ast.unparse(renamed).encode()
 
 
+def _is_const(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") == "const"
+
+
+def _is_import_of_const(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "micropython"
+
+
 def _module_names(tree: ast.Module) -> Iterable[str]:
     for node in tree.body:
-        if isinstance(node, ast.Assign):
+        if isinstance(node, ast.Assign) and not _is_const(node.value):
             yield from (each.id for each in node.targets if isinstance(each, ast.Name))
 
 

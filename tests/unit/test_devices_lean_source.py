@@ -1,17 +1,18 @@
-"""Arguments get names that a module has anyway, and modules go on doing what they did."""
+"""Modules become leaner, and go on doing what they did."""
 
 from __future__ import annotations
 
 import ast
 from typing import Any
 
-from seawall.devices.argument_names import called_by_name, without_argument_names
 from seawall.devices.firmware import agent_directory, agent_files
+from seawall.devices.lean_source import called_by_name, lean
 
 TRICKY = b"""
 import errno
 
 TOP = 3
+_LEAST = 3
 
 class Box:
     def __init__(self, first, *rest, **named):
@@ -19,7 +20,7 @@ class Box:
         self.rest = rest
         self.named = named
 
-    def scaled(self, factor=TOP):
+    def scaled(self, factor=_LEAST):
         return [factor * each for each in self.rest if each != self.first]
 
 def counter(beginning, stride):
@@ -64,16 +65,16 @@ def run(source: bytes) -> Any:
 def test_a_module_does_what_it_did() -> None:
     kept = called_by_name([TRICKY])
     assert kept == {"wide"}
-    made = without_argument_names(TRICKY, kept)
+    made = lean(TRICKY, kept)
     assert run(made) == run(TRICKY)
     arguments = {node.arg for node in ast.walk(ast.parse(made)) if isinstance(node, ast.arg)}
     gone = {"factor", "named", "beginning", "stride", "item", "pieces", "distance"}
     assert not arguments & (gone - {"named"})
-    assert without_argument_names(made, kept) == without_argument_names(TRICKY, kept)
+    assert lean(made, kept) == lean(TRICKY, kept)
 
 
 def test_what_is_no_module_stays_for_the_compiler_to_refuse() -> None:
-    assert without_argument_names(b"def (:\n", frozenset()) == b"def (:\n"
+    assert lean(b"def (:\n", frozenset()) == b"def (:\n"
 
 
 def test_no_call_of_the_agent_names_an_argument_of_the_agent() -> None:
@@ -90,3 +91,11 @@ def test_no_call_of_the_agent_names_an_argument_of_the_agent() -> None:
         if isinstance(node, ast.arg)
     }
     assert not own & called_by_name(sources)
+
+
+def test_const_is_for_names_that_the_compiler_drops() -> None:
+    """It is not imported in what is compiled: no call of it may be left."""
+    for name, data in agent_files(agent_directory(), keep_source=True).items():
+        for line in data.splitlines():
+            if b"const(" in line:
+                assert line.startswith(b"_"), (name, line)

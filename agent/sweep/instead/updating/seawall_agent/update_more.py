@@ -1,4 +1,4 @@
-# Added to seawall_agent/download.py in the sweep: no network.
+# Added to seawall_agent/update.py in the sweep: no network.
 async def _get(self, path, start, limit, sink):
     import world
 
