@@ -9,9 +9,9 @@ from .app import Agent
 
 def start(trial=None):
     """Return the Agent of the bundle in this folder, or None after saying what is wrong."""
-    # Their names make MicroPython's table of names grow, while there is a place for it.
-    load("dial")
-    load("commands")
+    # Their names make MicroPython's table of names grow, while there is a place for it in one piece.
+    for name in "dial commands farewell backlog clock config state start joining sensing".split():
+        load(name)
     agent = Agent()
     try:
         if not agent.context:  # to start again, no other piece of memory so big would be found

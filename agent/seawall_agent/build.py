@@ -8,11 +8,10 @@ deleted first frees those of the other (the power-cut sweep shows it).
 
 import json
 import os
-from hashlib import sha256
 
 from seawall_guard.slots import numbers
 
-from . import load
+from . import load, sha256
 
 _MANIFEST = "state/manifest"
 _PART = "state/part"

@@ -9,9 +9,10 @@ raises ValueError.
 
 import json
 from binascii import a2b_base64, unhexlify
-from hashlib import sha256
 
 from micropython import const
+
+from . import sha256
 
 _BLOCK = const(127)  # with its end four pieces of a heap that may be in small ones
 _DEPTH = const(10)  # MicroPython's stack on a board bears no more with certainty

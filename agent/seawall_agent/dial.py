@@ -2,10 +2,9 @@
 
 import gc
 import socket
-from hashlib import sha256
 from struct import pack
 
-from . import core, log
+from . import core, log, sha256
 from .link import until
 
 

@@ -1,11 +1,10 @@
 """Writes a firmware image to the ESP32's other partition, and resumes where a cut left it."""
 
 import os
-from hashlib import sha256
 
 from micropython import const
 
-from . import core, load
+from . import core, load, sha256
 
 _BLOCK = const(4096)  # that is erased at once
 _PART = "state/part"  # SHA-256 of the image; then a byte for each block that is written

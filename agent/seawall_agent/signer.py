@@ -4,7 +4,8 @@
 """
 
 from binascii import hexlify
-from hashlib import sha256
+
+from . import sha256
 
 
 def mac(pads, data):

@@ -69,7 +69,9 @@ def running(agent, slots):
 
 
 def is_order(order):
-    """Return whether a command to update has what it needs."""
+    """Return whether a command about updates has what it needs."""
+    if order["cmd"] != "update":
+        return True
     target = order["target"] + ""
     numbers(order["version"] + "")
     return 0 < len(target) <= 100 and 0 < order["trial_s"] <= 3600

@@ -4,7 +4,8 @@ Uses the module ``tls``: the frozen ``ssl.SSLContext`` wrapper begins at CERT_NO
 """
 
 import tls
-from hashlib import sha256
+
+from . import sha256
 
 
 def start(agent):

@@ -10,11 +10,10 @@ rename on FAT first deletes what is there.
 
 import os
 import time
-from hashlib import sha256
 
 from micropython import const
 
-from . import core, load
+from . import core, load, sha256
 
 _MOST_BYTES = const(65536)  # of a document
 _ROTATIONS = const(32)  # of the root in one refresh; the next one goes on from there

@@ -10,11 +10,10 @@ import gc
 import json
 import os
 import time
-from hashlib import sha256
 
 from seawall_guard.slots import numbers
 
-from . import core, load
+from . import core, load, sha256
 
 _MANIFEST = "state/manifest"
 

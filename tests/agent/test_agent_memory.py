@@ -18,6 +18,7 @@ from agent_rig import Agent, Connection, Script, ScriptedServer, good, server_co
 from test_agent_servers import BOUTS
 
 from seawall.devices.firmware import agent_directory, compile_module
+from seawall.devices.lean_names import shorten
 
 pytestmark = pytest.mark.system
 
@@ -44,7 +45,7 @@ def hurry(agent: Agent) -> None:
         for old, new in changes:
             assert source.count(old) == 1, f"{name}.py has changed: {old}"
             source = source.replace(old, new)
-        compiled = compile_module(f"{name}.py", source.encode())
+        compiled = compile_module(f"{name}.py", shorten(source.encode()))
         (agent.bundle / "a" / "seawall_agent" / f"{name}.mpy").write_bytes(compiled)
 
 

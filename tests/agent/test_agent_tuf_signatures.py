@@ -7,7 +7,6 @@ import random
 import subprocess
 from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from device_script import put_script
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from securesystemslib.formats import encode_canonical
@@ -24,7 +24,6 @@ from seawall.testing.device_process import find_runtime
 
 pytestmark = pytest.mark.system
 
-SCRIPT = Path(__file__).parent / "device" / "signatures.py"
 SEED = 20270301
 Ask = Callable[..., list[str]]
 
@@ -79,10 +78,11 @@ def uncompressed(point: Point) -> bytes:
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
     """Return a function that puts orders to a device, and returns its answers."""
     site = build_site(tmp_path_factory.mktemp("site"))
+    script = put_script("signatures.py", tmp_path_factory.mktemp("script"))
 
     def run(orders: list[dict[str, Any]], heap: str = "64k") -> list[str]:
         done = subprocess.run(
-            [*find_runtime().command, "-X", f"heapsize={heap}", str(SCRIPT), str(site)],
+            [*find_runtime().command, "-X", f"heapsize={heap}", str(script), str(site)],
             input="".join(json.dumps(order) + "\n" for order in orders),
             capture_output=True,
             text=True,

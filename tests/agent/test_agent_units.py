@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from device_script import put_script
 
 from seawall.devices.firmware import agent_directory, agent_files
 
 pytestmark = pytest.mark.system
 
-SCRIPTS = Path(__file__).parent / "device"
 AGENT = agent_directory()
 NTP_EPOCH_S = 2_208_988_800
 NTP_NOW_S = 3_000_000_000  # what the good server says: in the era that begins in 2036
@@ -45,7 +45,7 @@ def run(compiled: Path, program: Callable[[str], str], tmp_path: Path) -> Run:
         done = subprocess.run(
             [
                 *(micropython, "-X", f"heapsize={heap}"),
-                *(str(SCRIPTS / script), str(compiled), *arguments),
+                *(str(put_script(script, tmp_path)), str(compiled), *arguments),
             ],
             input=stdin,
             capture_output=True,

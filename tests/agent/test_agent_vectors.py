@@ -7,13 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from agent_rig import site_in
+from device_script import put_script
+from tuf_rig import build_site
 
 from seawall.testing.device_process import find_runtime
 
 pytestmark = pytest.mark.system
 
-SCRIPT = Path(__file__).parent / "device" / "vectors.py"
 FILES = ("hmac.json", "envelope.json", "commands.json", "tmp36.json")
 
 
@@ -22,16 +22,16 @@ def test_every_vector_is_judged_on_a_device(heap: str, tmp_path: Path, repositor
     runtime = find_runtime()
     assert runtime.is_micropython
     vectors = repository / "vectors"
-    with site_in(tmp_path / "site") as site:
-        bundle = site.agent("vectors-1").bundle / "a"
-        done = subprocess.run(
-            [*runtime.command, "-X", f"heapsize={heap}", str(SCRIPT), str(bundle), str(vectors)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            cwd=bundle,
-            check=False,
-        )
+    site = build_site(tmp_path / "site")
+    script = put_script("vectors.py", tmp_path)
+    done = subprocess.run(
+        [*runtime.command, "-X", f"heapsize={heap}", str(script), str(site), str(vectors)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=site,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     counts = {name: len(json.loads((vectors / name).read_text())) for name in FILES}
     assert min(counts.values()) > 5

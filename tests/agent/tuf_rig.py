@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from device_script import put_script
 from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import (
     DelegatedRole,
@@ -30,7 +31,6 @@ from tuf.api.metadata import (
 from seawall.devices.firmware import agent_directory, agent_files, compile_module
 from seawall.testing.device_process import find_runtime
 
-SCRIPT = Path(__file__).parent / "device" / "tuf.py"
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 TOP = ("root", "timestamp", "snapshot", "targets")
 TARGET = "unix/1.0.0.json"
@@ -247,5 +247,7 @@ def build_site(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     # Compiled as well: the compiler would take more memory than what is measured.
-    (folder / "tuf_script.mpy").write_bytes(compile_module("tuf", SCRIPT.read_bytes()))
+    script = put_script("tuf.py", folder)
+    (folder / "tuf_script.mpy").write_bytes(compile_module("tuf", script.read_bytes()))
+    script.unlink()
     return folder

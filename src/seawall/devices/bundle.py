@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final, Literal
 
 from seawall.devices.sensors import sensor_configurations
-from seawall.devices.slot import GUARD, first_slot, is_outside, outside_files
+from seawall.devices.slot import GUARD, first_slot, inside_files, outside_files
 from seawall.errors import ConfigurationError
 from seawall.model.device import Board, Device, Profile, Trust
 from seawall.pki.certificates import certificate_pem
@@ -173,7 +173,7 @@ def bundle_files(
         updates: Where the device finds updates, if there are any.
         release: What `slot.released_slot` returns, instead of the agent's own software.
     """
-    slot = {name: data for name, data in agent.items() if not is_outside(name)}
+    slot = inside_files(agent, has_updates=updates is not None)
     return {
         **outside_files(agent, has_updates=updates is not None),
         **(release or (first_slot(Board(configuration["board"]), slot) if slot else {})),

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from seawall.devices.lean_names import shorten
 from seawall.devices.lean_source import called_by_name, lean
 from seawall.errors import ServiceError
 
@@ -57,7 +58,7 @@ def agent_files(directory: Path, *, keep_source: bool = False) -> dict[str, byte
         if keep_source:
             contents[name.as_posix()] = source
         else:
-            source = lean(source, kept)
+            source = lean(shorten(source), kept)
             contents[name.with_suffix(".mpy").as_posix()] = compile_module(path.name, source)
     return contents
 

@@ -5,7 +5,7 @@ Sources stay as they are read; what is compiled differs from them in this:
 - Bytecode keeps the name of each argument for calls that name it, about 1 KB for the whole agent.
   The agent calls its own functions by position alone. So an argument gets any name that a module
   has anyway, for an attribute say, or that MicroPython's firmware has.
-- So do constants of a module whose names begin with an underscore.
+- So do constants and functions of a module whose names begin with an underscore.
 - ``const`` is not imported: the compiler knows it by its name.
 """
 
@@ -18,6 +18,7 @@ from typing import Final
 _IN_FIRMWARE: Final = ("key", "end", "start", "stop", "value", "step", "args", "sep")
 """Names that are in every MicroPython (``static_qstr_list`` of its py/makeqstrdata.py)."""
 
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -59,7 +60,7 @@ def lean(source: bytes, kept: frozenset[str]) -> bytes:
     for node in nodes:
         if isinstance(node, ast.arg):
             names.add(node.arg)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        elif isinstance(node, _Definition):
             fixed.add(node.name)
         elif isinstance(node, ast.alias):
             fixed.update((node.asname or node.name).split("."))
@@ -75,6 +76,8 @@ def lean(source: bytes, kept: frozenset[str]) -> bytes:
         for node in nodes:
             if isinstance(node, ast.Name) and node.id == name:
                 node.id = short
+            elif isinstance(node, _Definition) and node.name == name:
+                node.name = short
     renamed = _Arguments(pool, frozenset(there)).visit(tree)
     return ast.unparse(renamed).encode()
 
@@ -91,6 +94,8 @@ def _module_names(tree: ast.Module) -> Iterable[str]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and not _is_const(node.value):
             yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+        elif isinstance(node, _Definition):
+            yield node.name
 
 
 class _Arguments(ast.NodeTransformer):
@@ -143,7 +148,7 @@ def _bound(node: _Function) -> set[str]:
     outer: set[str] = set()
     while todo:
         each = todo.pop()
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        if isinstance(each, _Definition):
             bound.add(each.name)
         elif isinstance(each, ast.Nonlocal | ast.Global):
             outer.update(each.names)

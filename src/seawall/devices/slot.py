@@ -11,6 +11,7 @@ import hashlib
 import json
 from binascii import crc32
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Final
 
 from seawall.model.device import Board
@@ -21,6 +22,10 @@ GUARD: Final = "seawall_guard"
 MAIN: Final = "main.py"
 MAIN_ALONE: Final = "main_alone.py"
 """What main.py is on a device without updates."""
+_OF_UPDATES: Final = frozenset(
+    {"software", "update", "build", "image", "tuf", "canonical", "ecdsa", "rsa_pss"}
+)
+"""Modules of the agent that a device without updates has no use for."""
 BIRTH_VERSION: Final = "0"
 """What a bundle's own software is called: every release is newer."""
 
@@ -67,6 +72,20 @@ def released_slot(version: str, manifest: bytes, files: Mapping[str, bytes]) -> 
 def is_outside(name: str) -> bool:
     """Return whether a file of the agent stays out of the slots, and is never updated."""
     return name in {MAIN, MAIN_ALONE} or name.startswith(f"{GUARD}/")
+
+
+def inside_files(agent: Mapping[str, bytes], *, has_updates: bool) -> dict[str, bytes]:
+    """Return what goes into a slot.
+
+    Args:
+        agent: The agent's files.
+        has_updates: Else what carries them out is left out.
+    """
+    return {
+        name: data
+        for name, data in agent.items()
+        if not is_outside(name) and (has_updates or PurePosixPath(name).stem not in _OF_UPDATES)
+    }
 
 
 def outside_files(agent: Mapping[str, bytes], *, has_updates: bool) -> dict[str, bytes]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seawall.devices.firmware import agent_directory, agent_files
+from seawall.devices.lean_names import shorten
 from seawall.errors import ServiceError, StateError
 from seawall.testing.device_process import find_runtime
 from seawall.testing.sweep_mutants import Mutant
@@ -162,6 +163,9 @@ class Sweep:
         # A copy: nobody who edits the sources meanwhile makes it another agent.
         self.source = self.folder / "agent"
         shutil.copytree(agent_directory(), self.source)
+        for script in (self.source / "sweep").glob("*.py"):
+            # It calls the agent's modules by the names that they have as bytecode.
+            script.write_bytes(shorten(script.read_bytes()))
 
     def run(self, jobs: Sequence[Job], on_result: Callable[[Result], None]) -> None:
         """Do the jobs, and hand over each result when it is there.
