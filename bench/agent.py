@@ -21,6 +21,7 @@ from typing import Any
 
 from seawall.devices.bundle import agent_for_board
 from seawall.devices.firmware import agent_directory, agent_files
+from seawall.devices.lean_names import shorten
 from seawall.model.device import Board
 from seawall.testing.daemon_process import DaemonProcess, make_installation
 from seawall.testing.device_process import DeviceProcess, find_runtime
@@ -153,7 +154,7 @@ def measure_life(folder: Path) -> dict[str, Any]:
             starts.append(round(time.monotonic() - begin, 3))
         main = device.bundle / "main.py"
         starter = main.read_bytes()
-        main.write_text(PROBE)
+        main.write_bytes(shorten(PROBE.encode()))
         restart(device, "32k")
         wait_for(device, lambda lines: sum(x.startswith("heap") for x in lines) >= READINGS, 30)
         in_use = [int(x.split()[1]) for x in device.lines() if x.startswith("heap")]

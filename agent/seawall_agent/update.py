@@ -219,7 +219,7 @@ async def _get_manifest(source, digest, length):
         return
     folder, name = source.order["target"].split("/")
     path = "targets/%s/%s.%s" % (folder, digest.hex(), name)
-    if length > 32_768 or await source.save(path, length, _MANIFEST) is None:
+    if length > 16_384 or await source.save(path, length, _MANIFEST) is None:
         raise Exception("failed", "missing", True)
     if await digest_of(_MANIFEST) != digest:
         raise Exception("refused", "wrong-hash", False)

@@ -350,6 +350,7 @@ def test_archives_that_others_write_are_refused() -> None:
         ("config.json", b"{}", "release-secret"),
         ("server.pem", b"", "release-secret"),
         ("notes.txt", b"-----BEGIN EC PRIVATE KEY-----", "release-secret"),
+        ("seawall_guard/run.mpy", b"", "release-clash"),
         ("seawall_agent/app.mpy", b"", "release-clash"),
         ("seawall_agent.py", b"", "release-clash"),
         ("SEAWALL_AGENT/new.mpy", b"", "release-clash"),

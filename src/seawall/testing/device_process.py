@@ -78,13 +78,11 @@ class DeviceProcess:
         bundle: The folder that ``seawall device bundle`` wrote.
         runtime: What runs it.
         heap: MicroPython heap, such as ``32k``.
-        script: Program in the bundle.
     """
 
     bundle: Path
     runtime: Runtime
     heap: str = "32k"
-    script: str = "main.py"
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -97,7 +95,7 @@ class DeviceProcess:
         options = ("-X", f"heapsize={self.heap}") if self.runtime.is_micropython else ()
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.runtime.command, *options, self.script],
+                [*self.runtime.command, *options, "main.py"],
                 cwd=self.bundle,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

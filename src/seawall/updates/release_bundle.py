@@ -31,6 +31,8 @@ from seawall.updates.manifest import (
 
 MANIFEST_NAME: Final = "manifest.json"
 AGENT_FOLDER: Final = "seawall_agent"
+GUARD_FOLDER: Final = "seawall_guard"
+"""Beside the slots; in a slot, which is first in the path, it would take the guard's place."""
 MAX_FILE_BYTES: Final = 512 * 1024
 MAX_FILES_BYTES: Final = 1024 * 1024
 """Both slots, and the download of one, must find room on a board's flash."""
@@ -126,7 +128,8 @@ def check_application_file(path: str, data: bytes) -> None:
         UsageError: it is a secret (``release-secret``), stands where the agent's files
             stand (``release-clash``), or is too large (``release-too-large``).
     """
-    if PurePosixPath(path.lower()).parts[0].split(".")[0] == AGENT_FOLDER or path in _RESERVED:
+    first = PurePosixPath(path.lower()).parts[0].split(".")[0]
+    if first in {AGENT_FOLDER, GUARD_FOLDER} or path in _RESERVED:
         raise UsageError(
             f"{path} would stand where a file of Seawall stands",
             reference="release-clash",
