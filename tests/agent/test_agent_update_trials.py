@@ -53,6 +53,13 @@ def start(agent):
     agent.run = forever
 """
 DIES = "import os\ndef start(agent):\n    os.system('kill -9 $PPID')\n"
+ONCE = """
+    try:
+        open("restarted").close()
+    except OSError:
+        open("restarted", "w").close()
+        agent.again = True
+"""
 IGNORES = """
 def start(agent):
     while True:
@@ -183,7 +190,7 @@ def test_what_ignores_every_signal_is_killed_and_the_next_start_is_the_old_one(
 
 
 def test_a_restart_on_trial_costs_a_try_and_no_more(site: UpdateSite) -> None:
-    code = APPLICATION % 7 + "    if agent.facts[1] == 2:\n        agent.again = True\n"
+    code = APPLICATION % 7 + ONCE
     server, agent, n = _tried(site, "restarts-1", code)
     report = wait_report(server, agent, n, "confirmed", "rolled-back")
     assert report["state"] == "confirmed"

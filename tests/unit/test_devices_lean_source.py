@@ -13,12 +13,21 @@ import errno
 
 TOP = 3
 _LEAST = 3
+_MOST = 9
+
+def _bounded(count):
+    return min(count, _MOST)
+
+def _ends(box):
+    return box.end, box.sep
 
 class Box:
     def __init__(self, first, *rest, **named):
         self.first = first
         self.rest = rest
         self.named = named
+        self.end = _MOST
+        self.sep = _LEAST
 
     def scaled(self, factor=_LEAST):
         return [factor * each for each in self.rest if each != self.first]
@@ -51,7 +60,7 @@ def run():
     further = counter(10, 5)
     return (
         box.scaled(), box.scaled(2), box.named, further(), further(1),
-        shadowed(7, "abc"), caught(0), named(4, wide=True),
+        shadowed(7, "abc"), caught(0), named(4, wide=True), _bounded(12), _ends(box),
     )
 """
 

@@ -69,7 +69,7 @@ def lean(source: bytes, kept: frozenset[str]) -> bytes:
     names |= fixed
     # Those that stay in the module's table whatever the arguments are called.
     there = attributes | fixed | set(_module_names(tree)) | kept | {"self", *_IN_FIRMWARE}
-    pool = [name for name in (*sorted(attributes), *_IN_FIRMWARE) if name not in names]
+    pool = [name for name in sorted({*attributes, *_IN_FIRMWARE}) if name not in names]
     private = [name for name in _module_names(tree) if name[0] == "_" and name not in attributes]
     for name, short in zip(private, reversed(pool), strict=False):
         pool.remove(short)
