@@ -9,7 +9,6 @@ from . import core, log
 def close(link):
     """End a connection, say why, and set the time of the next attempt."""
     error = link.down
-    link.why = error.args
     code = error.args and error.args[0]
     if isinstance(error, ValueError) or code in [-0x3000, -0x7A00]:
         # So Mbed TLS names what a certificate lacks, and so it passes on what dial.judge says.
@@ -18,8 +17,10 @@ def close(link):
     else:
         log("not connected:", type(error).__name__, error)
     link.task.cancel()
-    # A deleted entry of a dict is not wiped: the old queue would keep the TLS socket in memory.
-    if not link.agent.session:  # which waits in it, too
+    if link.agent.session:  # it waits in the queue, too, and wants to know
+        link.why = error.args
+    else:
+        # A deleted entry of a dict is not wiped: the old queue would keep the TLS socket in memory.
         core._io_queue = core.IOQueue()
     for s in (link.s, link.raw):  # after a failed handshake the one does not close the other
         if s:
