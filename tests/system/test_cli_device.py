@@ -228,7 +228,7 @@ def test_a_bundle_tells_no_secret(cli: Cli, tmp_path: Path) -> None:
         assert secret not in said
     cli(*arguments, *wifi, status=ExitCode.CONFLICT)
     facts = cli.json(*arguments, *wifi, "--force", "--source")
-    assert "seawall_agent/app.py" in facts["files"]
+    assert "a/seawall_agent/app.py" in facts["files"]
     refused = cli(*arguments, "--force", "--wifi-ssid", "Home", status=ExitCode.USAGE)
     assert "--wifi-password-file" in refused.stderr
 
