@@ -76,7 +76,7 @@ class Job(ABC, Generic[Facts_co]):
     __slots__ = ()
 
     connections: ClassVar[int] = 1
-    """How many connections it opens: 1, or 0 if it stays on this machine."""
+    """How many connections it opens at most: 1, or 0 if it stays on this machine."""
 
     @abstractmethod
     async def observe(self, target: Target, limits: Limits) -> Facts_co:
@@ -127,7 +127,7 @@ class Check:
         why: Two or three sentences: what an attacker does with it.
         references: Where standards speak of it.
         jobs: What to look at; pure.
-        judge: Facts_co to findings, at least one; pure.
+        judge: Facts to findings, at least one; pure.
         needs: Fields of `Access` without which the result is unknown.
     """
 

@@ -48,6 +48,7 @@ class Access:
         server_name: Name that the server's certificate must carry, if not the host.
         expect_ports: TCP ports that are meant to be open; None: nobody said.
         try_defaults: Whether default passwords may be tried, at most 5.
+        use_nmap: Whether ``nmap -sV`` may name what answers, where it is installed.
         may_write: Whether checks of risk ``write`` may run.
         other: A second identity made for auditing, another device's.
     """
@@ -63,6 +64,7 @@ class Access:
     server_name: str | None = None
     expect_ports: tuple[int, ...] | None = None
     try_defaults: bool = False
+    use_nmap: bool = False
     may_write: bool = True
     other: Access | None = None
 
@@ -70,6 +72,21 @@ class Access:
         """Return what must never be printed, of the other identity as well."""
         mine = tuple(each for each in (self.password, self.token) if each)
         return mine + (self.other.secrets() if self.other else ())
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPolicy:
+    """What the owner of the fleet demands, from ``[policy]`` of audit.toml.
+
+    Attributes:
+        minimum_firmware: Board or model, and the oldest version that it may run.
+        silent_days: A device not heard of for longer counts as lost.
+        expiring_days: A certificate that ends sooner is to be renewed now.
+    """
+
+    minimum_firmware: tuple[tuple[str, str], ...] = ()
+    silent_days: int = 30
+    expiring_days: int = 30
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,7 @@ class Target:
         path: File or folder, for targets on the disk; as given, relative or absolute.
         base_path: Path of an API's URL, begins with ``/``.
         access: What to get in with.
+        policy: What is demanded of a fleet.
     """
 
     kind: TargetKind
@@ -95,3 +113,4 @@ class Target:
     path: Path | None = None
     base_path: str = "/"
     access: Access = field(default_factory=Access)
+    policy: FleetPolicy = FleetPolicy()
