@@ -79,7 +79,8 @@ def inspect(der: bytes) -> CertificateReport:
         not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except _BROKEN as error:
         raise CertificateError(type(error).__name__) from error
-    dns_names, addresses = _read(lambda: _alternative_names(certificate), ((), ()))
+    no_names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    dns_names, addresses = _read(lambda: _alternative_names(certificate), no_names)
     key_kind, key_bits, curve = _read(lambda: _key(certificate), ("unknown", 0, ""))
     return CertificateReport(
         subject=_read(lambda: _name(certificate.subject), ""),
