@@ -18,6 +18,22 @@ _PRIVATE_KEY: Final = re.compile(
     r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL
 )
 _USERINFO: Final = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
+_SETTING: Final = re.compile(
+    r"""^([ +\-]?\s*[\w.\-"']*(?:passw(?:or)?d|passphrase|secret|token|psk|api_?key)["']?"""
+    r"""(?:\s*[=:]\s*|\s+))(\S.*)$""",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HASHED: Final = re.compile(r"\$(?:[1-9]|2[aby]|argon2\w*|y)\$[\w./+=$,\-]+")
+
+
+def mask_settings(text: str) -> str:
+    """Return lines of configuration files or diffs with the values of secrets masked.
+
+    Masked are values of settings whose name ends as passwords, tokens and keys are called,
+    and hashes of passwords as crypt(3) and mosquitto_passwd write them. Names of files that
+    hold them stay (``password_file``).
+    """
+    return _HASHED.sub(MASK, _SETTING.sub(lambda line: line[1] + MASK, text))
 
 
 class Redactor:
