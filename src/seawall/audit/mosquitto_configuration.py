@@ -19,7 +19,12 @@ DEFAULT_PORT: Final = 1883
 MAX_LINES: Final = 100_000
 """More is no configuration; the rest is not read, and said so."""
 
-LISTENER_SETTINGS: Final = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+LISTENER_SETTINGS: Final = _words(
     """
     accept_protocol_versions allow_zero_length_clientid bind_address bind_interface cafile capath
     certfile ciphers ciphers_tls1.3 crlfile dhparamfile disable_client_cert_date_checks
@@ -28,17 +33,17 @@ LISTENER_SETTINGS: Final = frozenset(
     proxy_protocol_v2_require_tls psk_hint require_certificate socket_domain tls_engine
     tls_engine_kpass_sha1 tls_keyform tls_version use_identity_as_username use_subject_as_username
     use_username_as_clientid websockets_origin
-    """.split()
+    """
 )
-SECURITY_SETTINGS: Final = frozenset(
+SECURITY_SETTINGS: Final = _words(
     """
     acl_file allow_anonymous auth_plugin auth_plugin_deny_special_chars auto_id_prefix
     password_file plugin plugin_load plugin_use psk_file
-    """.split()
+    """
 )
 """They belong to the listener above them under ``per_listener_settings true`` alone."""
 SECURITY_PREFIXES: Final = ("auth_opt_", "plugin_opt_")
-BRIDGE_SETTINGS: Final = frozenset(
+BRIDGE_SETTINGS: Final = _words(
     """
     address addresses bridge_alpn bridge_attempt_unsubscribe bridge_bind_address bridge_cafile
     bridge_capath bridge_certfile bridge_ciphers bridge_ciphers_tls1.3 bridge_clean_start
@@ -50,9 +55,9 @@ BRIDGE_SETTINGS: Final = frozenset(
     notification_topic notifications notifications_local_only password remote_clientid
     remote_password remote_username restart_timeout round_robin start_type threshold topic
     try_private username
-    """.split()
+    """
 )
-GENERAL_SETTINGS: Final = frozenset(
+GENERAL_SETTINGS: Final = _words(
     """
     allow_duplicate_messages autosave_interval autosave_on_changes check_retain_source
     clientid_prefixes connection_messages enable_control_api global_max_clients
@@ -63,9 +68,8 @@ GENERAL_SETTINGS: Final = frozenset(
     persistent_client_expiration pid_file queue_qos0_messages retain_available
     retain_expiry_interval retry_interval set_tcp_nodelay store_clean_interval sys_interval
     upgrade_outgoing_qos user websockets_headers_size websockets_log_level
-    """.split()
+    """
 )
-_HEADS: Final = ("listener", "connection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +275,7 @@ def settings_of(source: Source) -> Iterator[Setting]:
 
 
 def included_folders(source: Source) -> list[str]:
-    """Return the folders whose ``*.conf`` Mosquitto reads besides; only the main file names them."""
+    """Return the folders whose ``*.conf`` Mosquitto reads besides; the main file names them."""
     return [each.value for each in settings_of(source) if each.name == "include_dir" and each.value]
 
 

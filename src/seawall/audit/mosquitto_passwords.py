@@ -23,17 +23,15 @@ from seawall.audit.mosquitto_configuration import Source, lines_of
 MAX_ROUNDS: Final = 20_000
 """Of hashing for one try, about 20 ms: an entry that asks for more stays unjudged, and is named."""
 
-USUAL_PASSWORDS: Final = (
-    "",
-    *"""
+_WORDS: Final = """
     password admin 123456 12345678 123456789 1234567890 12345 1234 qwerty letmein welcome secret
     changeme change_me default guest public test test123 demo user root toor pass passw0rd
     password1 password123 admin123 root123 iloveyou abc123 111111 000000 raspberry pi mosquitto
     mqtt mqtt123 mqttpass broker iot iot123 sensor device esp8266 esp32 arduino tasmota
     homeassistant hass openhab nodered node-red emqx hivemq rabbitmq zigbee2mqtt shelly sonoff
     ubnt support service 1q2w3e4r P@ssw0rd Password Admin
-    """.split(),
-)
+"""
+USUAL_PASSWORDS: Final = ("", *_WORDS.split())
 """Of the field: tutorials, images and products that ship with them, and the world's commonest."""
 
 
@@ -78,9 +76,9 @@ def _entry(line: str, path: str, number: int) -> Entry:
     if fields[1] == "6" and len(fields) == 4:
         return _hashed(Entry(user, Scheme.SHA512, path, number, 1), fields[2:])
     rounds = fields[2]
-    if fields[1] == "7" and len(fields) == 5 and rounds.isascii() and rounds.isdigit():
-        if 0 < len(rounds) < 11 and int(rounds):
-            return _hashed(Entry(user, Scheme.PBKDF2, path, number, int(rounds)), fields[3:])
+    count = int(rounds) if rounds.isascii() and rounds.isdigit() and len(rounds) < 11 else 0
+    if fields[1] == "7" and len(fields) == 5 and count:
+        return _hashed(Entry(user, Scheme.PBKDF2, path, number, count), fields[3:])
     return Entry(user, Scheme.BROKEN, path, number)
 
 

@@ -1,0 +1,391 @@
+"""What the audit does to a broker, job by job.
+
+Nothing is published on a topic of a real device: topics are made up below
+``devices/seawall-audit-NONCE``; the second identity, which is made for auditing,
+uses its own. Nothing is retained, and no session outlives its connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Final
+
+from seawall.audit.check import Job, Limits, Unobserved
+from seawall.audit.probes.mqtt_link import (
+    Asking,
+    Greeting,
+    Link,
+    Refused,
+    Who,
+    access_of,
+    open_link,
+)
+from seawall.audit.target import Access, Target
+from seawall.errors import SeawallError
+from seawall.pki.certificates import load_certificate
+from seawall.wire.mqtt.codes import V5
+
+LISTEN_S: Final = 0.8
+"""How long to wait for messages of others; what is retained comes at once."""
+QUIET_S: Final = 0.25
+"""How long an own message may be on its way back."""
+MAX_MESSAGES: Final = 200
+"""More prove no more."""
+MAX_KEPT_BYTES: Final = 4096
+"""Of a payload."""
+LARGE_BYTES: Final = 16 << 20
+"""What is announced, never sent, to see whether a broker would take it."""
+
+DEFAULT_CREDENTIALS: Final = (
+    ("admin", "admin"),
+    ("admin", "public"),
+    ("guest", "guest"),
+    ("mqtt", "mqtt"),
+    ("test", "test"),
+)
+"""Of EMQX, HiveMQ, RabbitMQ and of tutorials. Never more than five."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that came; the first `MAX_KEPT_BYTES` of its payload, which no repr shows."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+    def __repr__(self) -> str:
+        return f"Message({self.topic!r}, {len(self.payload)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a client hears.
+
+    Attributes:
+        identity: Its name: the certificate's or the user's; empty: none.
+        everything: Code of SUBACK for ``#``, None if there was none.
+        system: The same for ``$SYS/#``.
+        messages: What came.
+        cut: Whether more came than was kept.
+    """
+
+    identity: str
+    everything: int | None
+    system: int | None
+    messages: tuple[Message, ...]
+    cut: bool
+
+    @property
+    def foreign(self) -> tuple[Message, ...]:
+        """Messages of others: neither ``$SYS`` nor below a level with the own name."""
+        return tuple(
+            each
+            for each in self.messages
+            if not each.topic.startswith("$") and self.identity not in each.topic.split("/")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One publication on a topic that is not one's own.
+
+    Attributes:
+        topic: Where.
+        code: Of PUBACK; None: the broker closed the connection instead.
+        version: In 3.1.1 a PUBACK says nothing.
+        delivered: Whether it came back to a subscriber.
+    """
+
+    topic: str
+    code: int | None
+    version: int
+    delivered: bool
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether it is proven that the topic can be written."""
+        return self.delivered or (self.version == V5 and self.code is not None and self.code < 0x80)
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether it is proven that it cannot."""
+        if self.delivered:
+            return False
+        return self.code is None or (self.version == V5 and self.code >= 0x80)
+
+    @property
+    def text(self) -> str:
+        """The answer in words."""
+        if self.code is None:
+            return "the broker closed the connection"
+        if self.version != V5:
+            return "PUBACK (of 3.1.1: without a code)"
+        return f"PUBACK {self.code}" + (" (not authorized)" if self.code == 0x87 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What an identity can do at topics of a device that it is not.
+
+    Attributes:
+        identity: Its name, empty if it has none.
+        subscribed: Codes of SUBACK for the foreign filters; empty: the broker closed.
+        own: Its publications.
+        other: Publications of the second identity, on that one's topics, and whether
+            the first identity got them. None: there is no second one.
+    """
+
+    identity: str
+    subscribed: tuple[int, ...]
+    own: tuple[Attempt, ...]
+    other: tuple[Attempt, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """What happens when another identity comes with one's client id."""
+
+    first: Greeting
+    second: Greeting
+    first_ended: bool
+    code: int | None
+    """Of DISCONNECT, if the broker sent one."""
+
+
+class Guess(StrEnum):
+    """Which password to try."""
+
+    WRONG = "wrong password"
+    """For the user whom the audit was given."""
+    NOBODY = "unknown user"
+
+
+@dataclass(frozen=True)
+class Knock(Job[Greeting]):
+    """Connects, and leaves."""
+
+    who: Who = Who.ANYBODY
+
+    async def observe(self, target: Target, limits: Limits) -> Greeting:
+        """Return the answer to CONNECT; a refusal is one."""
+        return await _greeting(target, Asking(access_of(target, self.who)), limits)
+
+
+@dataclass(frozen=True)
+class Listen(Job[Heard]):
+    """Subscribes to ``#`` and ``$SYS/#`` for a moment."""
+
+    who: Who = Who.OWN
+
+    async def observe(self, target: Target, limits: Limits) -> Heard:
+        """Return what came."""
+        access = access_of(target, self.who)
+        async with _entered(target, access, limits) as link:
+            codes = tuple([await _code(link, each) for each in ("#", "$SYS/#")])
+            await link.collect(LISTEN_S, MAX_MESSAGES)
+            kept = tuple(
+                Message(each.topic, each.payload[:MAX_KEPT_BYTES], bool(each.retain))
+                for each in link.messages[:MAX_MESSAGES]
+            )
+            cut = len(link.messages) >= MAX_MESSAGES
+            return Heard(identity_of(access), codes[0], codes[1], kept, cut)
+
+
+@dataclass(frozen=True)
+class TryForeign(Job[Foreign]):
+    """Publishes and subscribes where another device would.
+
+    With a second identity, that one publishes on topics of its own while the first listens.
+    """
+
+    connections: ClassVar[int] = 3
+
+    async def observe(self, target: Target, limits: Limits) -> Foreign:
+        """Return what was granted and what came."""
+        access, other = target.access, target.access.other
+        base = f"devices/seawall-audit-{limits.nonce}"
+        filters = [f"{base}/#"]
+        if other is not None and identity_of(other):
+            filters.append(f"devices/{identity_of(other)}/#")
+        async with _entered(target, access, limits) as link:
+            codes = await link.subscribe(*filters, qos=1)
+            own = await _publish(link, [f"{base}/commands", f"{base}/readings"], limits)
+            theirs = None
+            if other is not None and link.lost is None:
+                theirs = await _hear_other(target, link, (base, other), limits)
+        if other is not None and theirs is None:
+            async with _entered(target, access, limits) as link:
+                await link.subscribe(*filters, qos=1)
+                theirs = await _hear_other(target, link, (base, other), limits)
+        return Foreign(identity_of(access), codes, own, theirs)
+
+
+@dataclass(frozen=True)
+class TakeOver(Job[Takeover]):
+    """Connects as the first identity, then as the second with the same client id."""
+
+    connections: ClassVar[int] = 4
+
+    async def observe(self, target: Target, limits: Limits) -> Takeover:
+        """Return how the broker took it."""
+        other = access_of(target, Who.OTHER)
+        client_id = f"seawall-audit-{limits.nonce}"[:23]
+        try:
+            return await self._try(target, other, client_id, limits)
+        except Refused as refused:
+            # Where the id has to be the identity's name, that one is tried.
+            own = identity_of(target.access)
+            if refused.greeting.code is None or not own:
+                raise Unobserved(f"the first identity is refused: {refused}") from None
+        try:
+            return await self._try(target, other, own, limits)
+        except Refused as refused:
+            raise Unobserved(f"the first identity is refused: {refused}") from None
+
+    async def _try(self, target: Target, other: Access, client_id: str, limits: Limits) -> Takeover:
+        async with open_link(target, Asking(target.access, client_id), limits) as link:
+            second = await _greeting(target, Asking(other, client_id), limits)
+            lost = await link.ended(QUIET_S)
+            code = lost.code if lost is not None else None
+            return Takeover(link.greeting, second, lost is not None, code)
+
+
+@dataclass(frozen=True)
+class TryPassword(Job[Greeting]):
+    """Signs in with a password that must be wrong, without a client certificate."""
+
+    guess: Guess
+
+    async def observe(self, target: Target, limits: Limits) -> Greeting:
+        """Return the answer."""
+        made_up = f"seawall-audit-{limits.nonce}"
+        known = target.access.username or made_up
+        name = known if self.guess is Guess.WRONG else f"{made_up}-{len(made_up)}"
+        access = access_of(target, Who.ANYBODY)
+        return await _greeting(target, Asking(access, "", name, made_up), limits)
+
+
+@dataclass(frozen=True)
+class TryDefault(Job[Greeting]):
+    """Signs in with one of `DEFAULT_CREDENTIALS`."""
+
+    number: int
+
+    async def observe(self, target: Target, limits: Limits) -> Greeting:
+        """Return the answer."""
+        name, word = DEFAULT_CREDENTIALS[self.number]
+        access = access_of(target, Who.ANYBODY)
+        return await _greeting(target, Asking(access, "", name, word), limits)
+
+
+@dataclass(frozen=True)
+class AnnounceLarge(Job[bool]):
+    """Begins a PUBLISH that says it is of 16 MiB, and goes away."""
+
+    async def observe(self, target: Target, limits: Limits) -> bool:
+        """Return whether the broker waits for the rest of it."""
+        async with _entered(target, target.access, limits) as link:
+            if link.greeting.number(0x27) is not None:  # it has told its maximum
+                return False
+            left, size = LARGE_BYTES, bytearray()
+            while left:
+                left, low = left >> 7, left & 127
+                size.append(low | (128 if left else 0))
+            topic = f"devices/seawall-audit-{limits.nonce}/readings".encode()
+            await link.send_raw(b"\x30" + bytes(size) + len(topic).to_bytes(2, "big") + topic)
+            return await link.ended(QUIET_S) is None
+
+
+def identity_of(access: Access) -> str:
+    """Return the name that a broker knows an identity by, empty if it has none.
+
+    Raises:
+        Unobserved: its certificate cannot be read.
+    """
+    if access.cert is None:
+        return access.username or ""
+    try:
+        subject = load_certificate(access.cert).subject
+    except SeawallError as error:
+        raise Unobserved(str(error)) from error
+    names = [str(each.value) for each in subject if each.rfc4514_attribute_name == "CN"]
+    return names[0] if names and not set(names[0]) & set("+#/") else ""
+
+
+async def _greeting(target: Target, asking: Asking, limits: Limits) -> Greeting:
+    try:
+        async with open_link(target, asking, limits) as link:
+            return link.greeting
+    except Refused as refused:
+        return refused.greeting
+
+
+class _entered:  # noqa: N801  reads as what it does: `async with _entered(...)`
+    """`open_link` where a refusal means that there is nothing to see."""
+
+    def __init__(self, target: Target, access: Access, limits: Limits) -> None:
+        self._has_identity = access.cert is not None or access.username is not None
+        self._way = open_link(target, Asking(access), limits)
+
+    async def __aenter__(self) -> Link:
+        try:
+            return await self._way.__aenter__()
+        except Refused as refused:
+            if self._has_identity:
+                raise Unobserved(f"the broker refuses this identity ({refused})") from None
+            raise Unobserved("needs an identity: --cert and --key, or --username") from None
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        await self._way.__aexit__(type(error) if error else None, error, None)
+        if isinstance(error, Refused):
+            raise Unobserved(f"the connection ended ({error})") from None
+
+
+async def _code(link: Link, topic_filter: str) -> int | None:
+    if link.lost is not None:
+        return None
+    codes = await link.subscribe(topic_filter)
+    return codes[0] if codes else None
+
+
+async def _publish(link: Link, topics: list[str], limits: Limits) -> tuple[Attempt, ...]:
+    """Publish until the broker has had enough; then see what comes back."""
+    payload = b'{"seawall-audit":"' + limits.nonce.encode() + b'"}'
+    codes: list[tuple[str, int | None]] = []
+    for topic in topics:
+        if link.lost is None:
+            codes.append((topic, await link.publish(topic, payload)))
+    accepted = [topic for topic, code in codes if code is not None and code < 0x80]
+    if accepted:
+        await link.collect(QUIET_S, MAX_MESSAGES, accepted)
+    came = {each.topic for each in link.messages}
+    return tuple(Attempt(topic, code, link.version, topic in came) for topic, code in codes)
+
+
+async def _hear_other(
+    target: Target, link: Link, topics: tuple[str, Access], limits: Limits
+) -> tuple[Attempt, ...]:
+    """Let the second identity publish on its own topics until one is accepted."""
+    base, other = topics
+    payload = b'{"seawall-audit":"' + limits.nonce.encode() + b'"}'
+    name = identity_of(other)
+    candidates = [f"{base}/other"]
+    if name:
+        candidates += [f"devices/{name}/{each}" for each in (f"audit-{limits.nonce}", "events")]
+    tried: list[Attempt] = []
+    for topic in candidates:
+        async with _entered(target, other, limits) as sender:
+            code = await sender.publish(topic, payload)
+            version = sender.version
+        tried.append(Attempt(topic, code, version, False))
+        if not tried[-1].is_denied:
+            await link.collect(QUIET_S, MAX_MESSAGES, [topic])
+        await asyncio.sleep(0)
+        came = any(each.topic == topic for each in link.messages)
+        tried[-1] = Attempt(topic, code, version, came)
+        if tried[-1].is_granted:
+            break
+    return tuple(tried)

@@ -1,0 +1,408 @@
+"""One MQTT connection of the audit: bounded in time and bytes, whatever the broker does.
+
+It stands on Seawall's own protocol machine. A password leaves this machine only for
+a server whose certificate is trusted (or where ``mqtt://`` was asked for).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from seawall.audit.check import Limits, Unobserved
+from seawall.audit.target import Access, Target
+from seawall.errors import SeawallError
+from seawall.wire.mqtt.client import (
+    ClientConnection,
+    Connected,
+    Event,
+    Lost,
+    Published,
+    Received,
+    Subscribed,
+)
+from seawall.wire.mqtt.codes import V5, V311, ConnectReturn, ReasonCode
+from seawall.wire.mqtt.packets import Connect, Publish, Subscription
+
+READ_BYTES: Final = 65_536
+_OLD_ANSWER: Final = b"\x20\x02"
+"""A CONNACK of MQTT 3.1.1: two bytes follow. That of 5.0 has at least three."""
+
+
+class Who(StrEnum):
+    """As whom to connect."""
+
+    ANYBODY = "anybody"
+    """Neither name nor certificate."""
+    OWN = "own"
+    """What the audit was given; anybody if it was given nothing."""
+    OTHER = "other"
+    """The second identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """How the broker answered CONNECT.
+
+    Attributes:
+        accepted: Whether we are in.
+        version: Protocol level of the answer.
+        code: Of CONNACK; None if none came.
+        properties: Of CONNACK in MQTT 5.0, the numbers alone.
+        refusal: Why there was no CONNACK: ``TLS alert ...`` or ``closed``.
+    """
+
+    accepted: bool
+    version: int = V5
+    code: int | None = None
+    properties: tuple[tuple[int, int], ...] = ()
+    refusal: str = ""
+
+    def number(self, name: int) -> int | None:
+        """Return a property."""
+        return dict(self.properties).get(name)
+
+    @property
+    def text(self) -> str:
+        """Return the answer in words."""
+        if self.code is None:
+            return self.refusal
+        return f"CONNACK {self.code}" if self.code < 0x80 else f"CONNACK 0x{self.code:02x}"
+
+
+class Refused(Exception):  # noqa: N818  an answer, not a fault
+    """The broker does not want us; ``greeting`` says how."""
+
+    def __init__(self, greeting: Greeting) -> None:
+        super().__init__(greeting.text)
+        self.greeting = greeting
+
+
+def access_of(target: Target, who: Who) -> Access:
+    """Return what an identity has to show."""
+    if who is Who.OTHER:
+        if target.access.other is None:
+            raise Unobserved("needs a second identity (`other` in audit.toml)")
+        return target.access.other
+    if who is Who.OWN:
+        return target.access
+    mine = target.access
+    return Access(ca=mine.ca, pin=mine.pin, server_name=mine.server_name)
+
+
+class Link:
+    """An open connection; made by `open_link` alone."""
+
+    def __init__(
+        self,
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        connect: Connect,
+        limits: Limits,
+    ) -> None:
+        self._reader, self._writer = streams
+        self._limits = limits
+        self._left = limits.max_bytes
+        self._head = b""
+        self._events: deque[Event] = deque()
+        self.machine = ClientConnection(
+            connect,
+            now=time.monotonic(),
+            timeout_s=limits.read_timeout_s,
+            max_packet_bytes=limits.max_bytes,
+        )
+        self.messages: list[Publish] = []
+        self.lost: Lost | None = None
+        self.greeting = Greeting(False)
+        self.version = connect.version
+
+    async def greet(self) -> None:
+        """Wait for CONNACK.
+
+        Raises:
+            Refused: it is negative, or the broker closes.
+            Unobserved: silence, or another protocol.
+        """
+        event = await self._next(self._limits.read_timeout_s)
+        if isinstance(event, Connected):
+            numbers = [(k, v) for k, v in event.properties.items() if isinstance(v, int)]
+            self.greeting = Greeting(True, self.version, 0, tuple(sorted(numbers)))
+            return
+        if event is None:
+            raise Unobserved(f"no CONNACK within {self._limits.read_timeout_s:g} s")
+        if self.version == V5 and self._head[:2] == _OLD_ANSWER and len(self._head) >= 4:
+            raise Refused(Greeting(False, V311, self._head[3]))
+        if not self._head:
+            raise Refused(Greeting(False, self.version, None, (), "closed without CONNACK"))
+        if isinstance(event, Lost) and event.code is not None and self._head[0] == 0x20:
+            raise Refused(Greeting(False, self.version, event.code))
+        raise Unobserved("what answers speaks no MQTT")
+
+    async def subscribe(self, *filters: str, qos: int = 0) -> tuple[int, ...]:
+        """Subscribe; return the codes, empty if the broker closed instead of answering."""
+        wanted = [Subscription(each, qos) for each in filters]
+        self.machine.subscribe(wanted, now=time.monotonic())
+        event = await self._until(Subscribed, "SUBACK")
+        return event.codes if isinstance(event, Subscribed) else ()
+
+    async def publish(self, topic: str, payload: bytes) -> int | None:
+        """Publish with QoS 1; return PUBACK's code, None if the broker closed instead."""
+        self.machine.publish(topic, payload, now=time.monotonic(), qos=1)
+        event = await self._until(Published, "PUBACK")
+        return event.codes[-1] if isinstance(event, Published) else None
+
+    async def collect(self, duration_s: float, enough: int, topics: Sequence[str] = ()) -> None:
+        """Take messages until the time is over, there are enough, or all of these topics came."""
+        end = time.monotonic() + duration_s
+        while len(self.messages) < enough and self.lost is None:
+            if topics and {each.topic for each in self.messages}.issuperset(topics):
+                return
+            left = end - time.monotonic()
+            if left <= 0 or await self._next(left) is None:
+                return
+
+    async def ended(self, within_s: float) -> Lost | None:
+        """Return how the broker ended the connection, None if it lives on."""
+        await self.collect(within_s, enough=1 << 30)
+        return self.lost
+
+    async def send_raw(self, data: bytes) -> None:
+        """Send bytes past the machine."""
+        self._writer.write(data)
+        await self._drain()
+
+    async def _until(self, kind: type[Event], what: str) -> Event | None:
+        end = time.monotonic() + self._limits.read_timeout_s
+        while self.lost is None:
+            event = await self._next(end - time.monotonic())
+            if event is None:
+                raise Unobserved(f"no {what} within {self._limits.read_timeout_s:g} s")
+            if isinstance(event, kind):
+                return event
+        return None
+
+    async def _next(self, timeout_s: float) -> Event | None:
+        """Return the next event, None if none comes in time; messages are kept besides."""
+        end = time.monotonic() + timeout_s
+        while not self._events:
+            await self._flush()
+            data = await self._read(end - time.monotonic())
+            if data is None:
+                return None
+            self._head = (self._head + data[:4])[:4]
+            self._events.extend(self.machine.receive_data(data, time.monotonic()))
+        event = self._events.popleft()
+        if isinstance(event, Lost):
+            self.lost = event
+        elif isinstance(event, Received):
+            self.messages.extend(event.messages)
+            self.machine.acknowledge(
+                [each.packet_id for each in event.messages if each.qos], now=time.monotonic()
+            )
+        return event
+
+    async def _read(self, timeout_s: float) -> bytes | None:
+        if timeout_s <= 0:
+            return None
+        if self._left <= 0:
+            raise Unobserved(f"flooded: more than {self._limits.max_bytes} bytes")
+        try:
+            data = await asyncio.wait_for(self._reader.read(READ_BYTES), timeout_s)
+        except TimeoutError:
+            return None
+        except ssl.SSLError as error:
+            if self.greeting.accepted:
+                return b""
+            raise Refused(Greeting(False, self.version, None, (), _alert(error))) from error
+        except OSError:
+            return b""  # a reset says no more than an end
+        self._left -= len(data)
+        return data
+
+    async def _flush(self) -> None:
+        data = self.machine.data_to_send()
+        if data:
+            await self.send_raw(data)
+
+    async def _drain(self) -> None:
+        try:
+            await asyncio.wait_for(self._writer.drain(), self._limits.read_timeout_s)
+        except (OSError, TimeoutError):
+            return  # the next read tells
+
+    async def close(self) -> None:
+        """Say good-bye, so that nothing stays behind; never waits long."""
+        if self.lost is None and self.machine.connected:
+            self.machine.disconnect(now=time.monotonic())
+            await self._flush()
+        self._writer.transport.abort() if self.lost else self._writer.close()
+        try:
+            await asyncio.wait_for(self._writer.wait_closed(), 0.2)
+        except (OSError, TimeoutError):
+            self._writer.transport.abort()
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How to connect.
+
+    Attributes:
+        access: What to show.
+        client_id: Empty: the broker chooses, so that nobody is taken over by chance.
+        username: Instead of the access's own.
+        password: Instead of the access's own.
+    """
+
+    access: Access
+    client_id: str = ""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def packet(self, version: int, client_id: str) -> Connect:
+        """Return CONNECT; keep-alive 0, to see whether that is granted."""
+        name = self.username if self.username is not None else self.access.username
+        word = self.password if self.username is not None else self.access.password
+        # 3.1.1 knows no password without a user name [MQTT-3.1.2-22].
+        kept = word.encode() if word is not None and name is not None else None
+        return Connect(client_id, True, 0, version, name, kept)
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether a password of the user's would be sent."""
+        return self.username is None and self.access.password is not None
+
+
+@asynccontextmanager
+async def open_link(target: Target, asking: Asking, limits: Limits) -> AsyncIterator[Link]:
+    """Connect, and close in the end.
+
+    A broker that wants a client id gets a random one, one that knows 3.1.1 alone is
+    spoken to in it: two connections then.
+
+    Raises:
+        Refused: by TLS, CONNACK or an end of the connection.
+        Unobserved: there is no broker to talk to.
+    """
+    version, client_id = V5, asking.client_id
+    for last in (False, False, True):
+        link = await _connect(target, asking.packet(version, client_id), asking, limits)
+        try:
+            await link.greet()
+        except Refused as refused:
+            await link.close()
+            version, client_id, again = _another_way(refused.greeting, version, client_id, limits)
+            if last or not again:
+                raise
+        except BaseException:
+            await link.close()
+            raise
+        else:
+            break
+    try:
+        yield link
+    finally:
+        await link.close()
+
+
+def _another_way(
+    greeting: Greeting, version: int, client_id: str, limits: Limits
+) -> tuple[int, str, bool]:
+    old = version == V5 and (
+        greeting.version == V311 or greeting.code == ReasonCode.UNSUPPORTED_VERSION
+    )
+    nameless = not client_id and greeting.code in {
+        ReasonCode.CLIENT_ID_NOT_VALID,
+        ConnectReturn.IDENTIFIER_REJECTED,
+    }
+    if old:
+        return V311, client_id, True
+    if nameless:
+        return version, f"seawall-audit-{limits.nonce}"[:23], True
+    return version, client_id, False
+
+
+async def _connect(target: Target, connect: Connect, asking: Asking, limits: Limits) -> Link:
+    context, name = None, None
+    if target.uses_tls:
+        context = _context(asking)
+        name = asking.access.server_name or target.access.server_name or target.host
+    try:
+        streams = await asyncio.wait_for(
+            asyncio.open_connection(target.host, target.port, ssl=context, server_hostname=name),
+            limits.connect_timeout_s,
+        )
+    except TimeoutError:
+        what = "TLS handshake" if context else "connection"
+        raise Unobserved(f"no {what} within {limits.connect_timeout_s:g} s") from None
+    except ssl.SSLCertVerificationError as error:
+        raise Unobserved(
+            f"the certificate is not trusted ({error.verify_message}): no password was sent; "
+            "give --ca or --pin"
+        ) from error
+    except ssl.SSLError as error:
+        raise _handshake(error) from error
+    except socket.gaierror:
+        raise Unobserved("the name is not known") from None
+    except OSError as error:
+        raise Unobserved(_reason(error)) from error
+    link = Link(streams, connect, limits)
+    if context is not None and not _has_pin(streams[1], target.access.pin):
+        await link.close()
+        raise Unobserved("the server's certificate is not the pinned one: nothing was sent")
+    return link
+
+
+def _has_pin(writer: asyncio.StreamWriter, pin: str | None) -> bool:
+    if pin is None:
+        return True
+    der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    return der is not None and hashlib.sha256(der).hexdigest() == pin
+
+
+def _context(asking: Asking) -> ssl.SSLContext:
+    """Make a context: strict where a password goes, and open to any broker elsewhere."""
+    access = asking.access
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if asking.has_secret and access.pin is None:
+            context.load_verify_locations(access.ca) if access.ca else context.load_default_certs()
+        else:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            # Old brokers are to be seen; what their TLS is worth, the TLS checks say.
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        if access.cert is not None:
+            context.load_cert_chain(access.cert, access.key, password=lambda: b"")
+    except (OSError, ValueError, SeawallError) as error:
+        raise Unobserved(f"certificate, key or CA file cannot be used: {error}") from error
+    return context
+
+
+def _handshake(error: ssl.SSLError) -> Exception:
+    if "ALERT" in (error.reason or ""):
+        return Refused(Greeting(False, V5, None, (), _alert(error)))
+    if error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}:
+        return Unobserved("what answers speaks no TLS")
+    return Unobserved(f"no TLS handshake ({_alert(error)})")
+
+
+def _alert(error: ssl.SSLError) -> str:
+    words = (error.reason or type(error).__name__).lower().replace("_", " ")
+    return "TLS: " + words.replace("tlsv1 ", "").replace("tlsv13 ", "").replace("sslv3 ", "")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
+        return "connection reset"
+    return f"no connection ({(error.strerror or type(error).__name__).lower()})"
