@@ -55,14 +55,14 @@ def item_rows(record: AuditRecord) -> list[tuple[str, ...]]:
 def finding_rows(record: AuditRecord) -> list[tuple[str, ...]]:
     """Return a row for each open failure, the worst first; see `FINDING_COLUMNS`."""
     return [
-        (each.severity.value, _where(each), each.check, each.evidence) for each in record.failures
+        (each.severity.value, place_of(each), each.check, each.evidence) for each in record.failures
     ]
 
 
 def unknown_rows(record: AuditRecord) -> list[tuple[str, ...]]:
     """Return a row for each question without an answer; see `UNKNOWN_COLUMNS`."""
     unknown = record.of_status(Status.UNKNOWN)
-    return [(_where(each), each.check, each.evidence) for each in unknown]
+    return [(place_of(each), each.check, each.evidence) for each in unknown]
 
 
 def waiver_rows(record: AuditRecord) -> list[tuple[str, ...]]:
@@ -70,7 +70,7 @@ def waiver_rows(record: AuditRecord) -> list[tuple[str, ...]]:
     return [
         (
             each.severity.value,
-            _where(each),
+            place_of(each),
             each.check,
             each.waived.expires.isoformat(),
             each.waived.reason,
@@ -90,7 +90,7 @@ def finding_lines(record: AuditRecord, result: Result) -> list[str]:
     title = check.title if check else result.check
     lines = [
         f"{result.severity.value.upper()}  {title}",
-        f"  {result.check} on {_where(result)}",
+        f"  {result.check} on {place_of(result)}",
         f"  {result.evidence}",
     ]
     if result.fix is not None:
@@ -112,7 +112,9 @@ def change_lines(record: AuditRecord) -> list[str]:
         f"since {changes.since}: {len(changes.new)} new, {len(changes.gone)} gone, "
         f"{len(changes.unchanged)} unchanged"
     ]
-    lines += [f"  + {each.severity.value}  {each.check} on {_where(each)}" for each in changes.new]
+    lines += [
+        f"  + {each.severity.value}  {each.check} on {place_of(each)}" for each in changes.new
+    ]
     lines += [f"  - {each.severity.value}  {each.check} on {each.target}" for each in changes.gone]
     if changes.waived:
         lines.append(f"  {len(changes.waived)} waived since")
@@ -131,7 +133,8 @@ def database_line(record: AuditRecord) -> str | None:
     return f"{age}: too old, what it does not know is unknown" if database.is_too_old else age
 
 
-def _where(result: Result) -> str:
+def place_of(result: Result) -> str:
+    """Return the target, and the place in it where there is one."""
     place = result.location
     if place is None:
         return result.target
