@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from seawall.audit.report.json_report import rfc3339
 from seawall.audit.report.patch import command_of, diff_of
@@ -126,9 +126,23 @@ def _environment() -> jinja2.Environment:
         auto_reload=False,
     )
     environment.filters["counted"] = counted
+    environment.filters["prose"] = prose
     environment.filters["day"] = lambda moment: f"{moment.day} {moment:%B %Y}"
     environment.filters["clock"] = lambda moment: f"{moment:%H:%M} UTC"
     return environment
+
+
+def prose(text: str) -> Markup:
+    """Return text for people, escaped, with what stands between backticks as code."""
+    # Never more than this: evidence is a stranger's, and no markup of theirs is obeyed.
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one backtick has no partner, and stays what it is
+        parts[-2:] = ["`".join(parts[-2:])]
+    pieces = (
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+    return Markup("").join(pieces)
 
 
 def counted(count: int, one: str, many: str = "") -> str:
