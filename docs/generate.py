@@ -283,7 +283,17 @@ def exit_codes_page() -> str:
         for code in exit_codes.ExitCode
     ]
     table = _table(("status", "name", "meaning", "errors"), rows)
-    return "\n".join([NOTE, "# Exit statuses\n", table])
+    return "\n".join([NOTE, "# Exit statuses\n", table, _audit_exit_codes()])
+
+
+def _audit_exit_codes() -> str:
+    meanings = _after_attributes(exit_codes.AuditExitCode)
+    rows = [
+        (str(int(code)), code.name.lower(), _code(meanings[code.name]))
+        for code in exit_codes.AuditExitCode
+    ]
+    title = "## Of `seawall audit`\n\nAs scanners have it. Ctrl-C is 130 here as well.\n"
+    return f"{title}\n{_table(('status', 'name', 'meaning'), rows)}"
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
