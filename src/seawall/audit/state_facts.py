@@ -48,12 +48,14 @@ class StateFiles:
         is_whole: False if there were more than the audit looks at.
         above: The folders above, absolute, the nearest first.
         checkout: The folder above, or the state directory itself, that is a git checkout.
+        is_ignored: Whether a ``.gitignore`` in the state directory keeps all of it out of git.
     """
 
     files: tuple[FileFacts, ...]
     is_whole: bool = True
     above: tuple[FileFacts, ...] = ()
     checkout: str | None = None
+    is_ignored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,12 @@ class StateReadings:
     Attributes:
         members: Names of metrics and other members of payloads, each with a device that sends it.
         oldest_ms: When the oldest reading was measured; None if there is none.
+        signs: Field, what its value seems to be of a person, and the device that sends it.
     """
 
     members: tuple[tuple[str, str], ...] = ()
     oldest_ms: int | None = None
+    signs: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

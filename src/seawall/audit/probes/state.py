@@ -54,6 +54,19 @@ def root_of(target: Target) -> Path:
     return target.path
 
 
+def settings_of(root: Path, max_bytes: int) -> StateSettings:
+    """Return what seawall.toml says. Ranges are not checked: the audit is to say so.
+
+    Raises:
+        Unobserved: it cannot be read, or is not understood.
+    """
+    text = read_bounded(root / "seawall.toml", max_bytes)
+    try:
+        return StateSettings(msgspec.convert(tomllib.loads(text.decode()), Settings), text)
+    except (ValueError, RecursionError) as error:
+        raise Unobserved(f"seawall.toml cannot be understood: {error}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class ReadStateFiles(Job[StateFiles]):
     """Modes and owners of everything in the state directory; contents are not read."""
@@ -74,11 +87,7 @@ class ReadStateSettings(Job[StateSettings]):
 
     async def observe(self, target: Target, limits: Limits) -> StateSettings:
         """Return the settings (see `Job.observe`)."""
-        text = read_bounded(root_of(target) / "seawall.toml", limits.max_bytes)
-        try:
-            return StateSettings(msgspec.convert(tomllib.loads(text.decode()), Settings), text)
-        except (ValueError, RecursionError) as error:
-            raise Unobserved(f"seawall.toml cannot be understood: {error}") from None
+        return settings_of(root_of(target), limits.max_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +158,19 @@ def _tree(root: Path, most: int) -> StateFiles:
     above = tuple(_facts(folder, str(folder)) for folder in list(root.parents)[:_ABOVE])
     checkout = next((each for each in (root, *root.parents) if (each / ".git").exists()), None)
     return StateFiles(
-        tuple(found), not waiting and len(found) < most, above, str(checkout) if checkout else None
+        files=tuple(found),
+        is_whole=not waiting and len(found) < most,
+        above=above,
+        checkout=str(checkout) if checkout else None,
+        is_ignored=_is_ignored(root / ".gitignore"),
     )
+
+
+def _is_ignored(path: Path) -> bool:
+    try:
+        return b"*" in read_bounded(path, 4096).split()
+    except Unobserved:
+        return False
 
 
 def _listed(folder: Path, prefix: str, found: list[FileFacts], most: int) -> list[tuple[Path, str]]:
