@@ -17,10 +17,11 @@ from seawall.audit.report.listing import listing
 from seawall.audit.report.patch import command_of, diff_of
 from seawall.audit.report.record import AuditRecord
 from seawall.audit.report.visible import visible_block
+from seawall.audit.target import TargetKind
 from seawall.cli.asking import is_interactive
 from seawall.cli.audit_progress import shown_progress
 from seawall.cli.audit_shown import print_checks, print_record
-from seawall.cli.audit_targets import policy_of, targets_of
+from seawall.cli.audit_targets import policy_of, ports, targets_of
 from seawall.cli.exit_codes import AuditExitCode
 from seawall.cli.output import emit_json, say
 from seawall.errors import SeawallError, UsageError
@@ -73,12 +74,14 @@ def _run(texts: tuple[str, ...], state: Path, given: Mapping[str, Any]) -> Audit
     place, texts = _sarif_place(given["sarif"], texts)
     _check_options(given, place)
     policy = policy_of(given, texts, state)
+    targets = targets_of(texts, state, given, policy)
     order = AuditOrder(
-        targets=targets_of(texts, state, given, policy),
+        targets=targets,
         checks=checks,
         policy=policy,
         profile=given["profile"] or "",
         earlier=_earlier(given["diff"]),
+        ports=ports() if any(each.kind is TargetKind.STATE for each in targets) else {},
     )
     record = _audited(order)
     if given["fix"]:

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from seawall.audit.policy import AuditPolicy, read_policy
-from seawall.audit.target import Access, Target, TargetKind
+from seawall.audit.runner import Ports
+from seawall.audit.target import Access, Target
 from seawall.audit.target_text import parse_target
 from seawall.cli.asking import read_secret
+from seawall.cli.opening import running_daemon
 from seawall.errors import UsageError
+from seawall.model.installation import StatePaths
+from seawall.operations.audit_installation import installation_targets, state_ports
 
 
 def access_of(given: Mapping[str, Any]) -> Access:
@@ -95,4 +99,13 @@ def _installation(state: Path, policy: AuditPolicy) -> list[Target]:
             f"there is no target, and no installation in {state}",
             hint="name a target, such as mqtts://HOST or a path; or --state DIR",
         )
-    return [parse_target(str(state), kind=TargetKind.STATE, policy=policy.fleet)]
+    running = running_daemon(StatePaths(state))
+    return list(installation_targets(state, running, policy.fleet))
+
+
+def ports() -> Ports:
+    """Return what lends the audit the databases of installations, read only."""
+    # Late: the store and the update repository are for state directories alone.
+    from seawall.daemon.assemble import open_store_to_read  # noqa: PLC0415
+
+    return state_ports(open_store_to_read)
