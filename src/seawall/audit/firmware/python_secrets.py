@@ -13,6 +13,7 @@ from seawall.audit.firmware.words import Literal, SecretKind, is_placeholder, li
 _WLAN_NAMES: Final = re.compile(r"(?i)wlan|wifi|wi_fi|station|sta_if|sta$|ap_if|\bap$|\bnic$")
 _URL_LOGIN: Final = re.compile(r"\b[a-z][a-z0-9+.\-]*://([^\s/:@{}<>]+):([^\s/:@{}<>]+)@[\w\[]")
 _AUTHORIZATION: Final = re.compile(r"(?i)^\s*(?:basic|bearer|token|apikey)\s+([\w+/=.\-]{6,})\s*$")
+_QUERY: Final = re.compile(r"[?&]([A-Za-z_\-]{2,24})=([^&\s\"'#]+)")
 _JOIN_COMMAND: Final = re.compile(r'AT\+CWJAP\w*="[^"\\]*\\*","([^"\\]+)')
 _MIN_WPA_CHARS: Final = 8
 
@@ -160,6 +161,9 @@ def literal_in_text(text: str, line: int) -> Literal | None:
         return _unless_placeholder("a URL", SecretKind.PASSWORD, login[2], line)
     if header := _AUTHORIZATION.match(text):
         return _unless_placeholder("an Authorization header", SecretKind.TOKEN, header[1], line)
+    for parameter in _QUERY.finditer(text):
+        if literal := literal_of(parameter[1], parameter[2], line):
+            return literal
     if command := _JOIN_COMMAND.search(text):
         return _unless_placeholder("AT+CWJAP", SecretKind.PASSWORD, command[1], line)
     return None
