@@ -19,7 +19,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from seawall.audit.report.json_report import rfc3339
-from seawall.audit.report.patch import command_of, diff_of
+from seawall.audit.report.patch import command_of, diff_of, patch_command
 from seawall.audit.report.record import AuditRecord
 from seawall.audit.report.standards import DEFAULT_PROFILE, ITEM_TITLES, Provision
 from seawall.audit.report.terminal import place_of
@@ -63,6 +63,7 @@ class Shown:
     place: str
     item: str
     command: str | None
+    applied_by: str
     diff: tuple[tuple[str, str], ...]
     provisions: tuple[Provision, ...]
     cwe: tuple[int, ...]
@@ -182,6 +183,7 @@ def _shown(record: AuditRecord, result: Result) -> Shown:
         place=place_of(result),
         item=ITEM_TITLES[result.item],
         command=None if command is None else visible_block(command),
+        applied_by=patch_command(fix) if fix else "",
         diff=() if diff is None else _diff_lines(visible_block(diff)),
         provisions=record.provisions_of(result),
         cwe=check.references.cwe if check else (),

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from seawall.audit.check import Check
 from seawall.audit.report.json_report import rfc3339
-from seawall.audit.report.patch import command_of
+from seawall.audit.report.patch import command_of, lines_of
 from seawall.audit.report.record import AuditRecord
 from seawall.audit.report.sarif_rules import (
     KINDS,
@@ -23,7 +23,7 @@ from seawall.audit.report.sarif_rules import (
     taxonomies,
     unlisted_rule,
 )
-from seawall.audit.report.visible import visible_line
+from seawall.audit.report.visible import visible_block, visible_line
 from seawall.model.finding import ChangeText, Fix, Result, Status
 
 SARIF_SCHEMA: Final = (
@@ -98,6 +98,8 @@ def _result(record: AuditRecord, result: Result, places: dict[str, int]) -> dict
             "security-severity": SCORES[result.severity],
         },
     }
+    if result.fix is not None and (command := command_of(result.fix)):
+        told["properties"]["command"] = visible_block(command)
     if result.waived is not None:
         told["suppressions"] = [
             {
@@ -121,9 +123,7 @@ def _message(record: AuditRecord, result: Result) -> str:
     if check is not None and result.status is Status.FAIL:
         sentences.insert(0, f"{visible_line(check.title)}:")
     if result.fix is not None:
-        sentences.append(f"\nFix: {result.fix.text}")
-        if command := command_of(result.fix):
-            sentences.append(f"\n{command}")
+        sentences.append(f"Fix: {result.fix.text}")
     return plain_message(" ".join(sentences))
 
 
@@ -156,7 +156,7 @@ def _artifact_changes(fix: Fix) -> Iterator[dict[str, Any]]:
     for change in fix.changes:
         if isinstance(change, ChangeText):
             try:
-                sides = [side.decode().split("\n") for side in (change.before, change.after)]
+                sides = [lines_of(side.decode()) for side in (change.before, change.after)]
             except UnicodeDecodeError:
                 continue
             if replacements := _replacements(*sides):
@@ -165,18 +165,20 @@ def _artifact_changes(fix: Fix) -> Iterator[dict[str, Any]]:
 
 
 def _replacements(before: Sequence[str], after: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the lines to replace; a region of columns 1 to 1 ends before its last line."""
+    """Return what to put in place of which lines."""
     changed = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     return [
         {
-            "deletedRegion": {
-                "startLine": start + 1,
-                "startColumn": 1,
-                "endLine": end + 1,
-                "endColumn": 1,
-            },
-            "insertedContent": {"text": "".join(f"{line}\n" for line in after[first:last])},
+            "deletedRegion": _region(before, start, end),
+            "insertedContent": {"text": "".join(after[first:last])},
         }
         for kind, start, end, first, last in changed
         if kind != "equal"
     ]
+
+
+def _region(lines: Sequence[str], start: int, end: int) -> dict[str, int]:
+    """Return the region of whole lines: to the start of the next, which the last may lack."""
+    has_next = end == 0 or lines[end - 1].endswith("\n")
+    line, column = (end + 1, 1) if has_next else (end, len(lines[end - 1]) + 1)
+    return {"startLine": start + 1, "startColumn": 1, "endLine": line, "endColumn": column}

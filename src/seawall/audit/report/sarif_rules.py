@@ -35,7 +35,7 @@ def plain_message(text: str) -> str:
     Braces are placeholders (SARIF 2.1.0, 3.11.5) and ``[text](target)`` is a link (3.11.6),
     in messages that call themselves plain as well: evidence must not become a link.
     """
-    return text.replace("{", "{{").replace("}", "}}").replace("](", "]\u2060(")
+    return text.replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
 def markdown_text(text: str) -> str:
