@@ -1,0 +1,110 @@
+"""Secrets that stand in configuration files: JSON, TOML, YAML, INI, environment files."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+from seawall.audit.firmware.python_secrets import literal_in_text
+from seawall.audit.firmware.words import Literal, literal_of
+
+_SUFFIXES: Final = frozenset(
+    {".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf", ".env", ".properties"}
+)
+_NOT_SETTINGS: Final = frozenset(
+    {"package.json", "package-lock.json", "manifest.json", "library.json", "pyproject.toml"}
+    | {"root.json", "timestamp.json", "snapshot.json", "targets.json", "tsconfig.json"}
+)
+_LINE: Final = re.compile(
+    r"""^\s*(?:-\s+)?(?:export\s+)?["']?([A-Za-z_][\w.\-]*)["']?\s*[:=]\s*(\S.*?)\s*$"""
+)
+_MAX_DEPTH: Final = 64
+
+
+def is_configuration(path: str) -> bool:
+    """Return whether a file holds settings, by its name."""
+    name = PurePosixPath(path).name.lower()
+    if name in _NOT_SETTINGS:
+        return False
+    return PurePosixPath(name).suffix in _SUFFIXES or name.startswith(".env")
+
+
+def read_configuration(path: str, text: str) -> tuple[Literal, ...]:
+    """Return the secrets of a file with settings; what cannot be parsed is read line by line."""
+    suffix = PurePosixPath(path.lower()).suffix
+    settings = None
+    if suffix == ".json":
+        settings = _parsed(json.loads, text)
+    elif suffix == ".toml":
+        settings = _parsed(tomllib.loads, text)
+    pairs = _lines(text) if settings is None else _members(settings, text)
+    found: dict[tuple[str, int], Literal] = {}
+    for name, value, line, certain in pairs:
+        literal = literal_of(name, value, line, certain=certain) or literal_in_text(value, line)
+        if literal is not None:
+            found.setdefault((literal.name, line), literal)
+    return tuple(sorted(found.values(), key=lambda literal: literal.line))
+
+
+def _parsed(parse: Any, text: str) -> Any:
+    try:
+        return parse(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+_Pair = tuple[str, str, int, bool]
+
+
+def _members(settings: Any, text: str) -> Iterator[_Pair]:
+    """Yield the texts of a parsed file with their names, and the line where each stands."""
+    waiting: list[tuple[Any, int]] = [(settings, 0)]
+    searched: dict[str, int] = {}
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > _MAX_DEPTH:
+            continue
+        if isinstance(value, dict):
+            is_network = {"ssid", "essid"} & {str(key).lower() for key in value}
+            for key, member in value.items():
+                if isinstance(member, str):
+                    line = _line_of(text, str(key), member, searched)
+                    certain = bool(is_network) and str(key).lower() == "key" and len(member) >= 8
+                    yield str(key), member, line, certain
+                elif isinstance(member, int) and not isinstance(member, bool):
+                    yield str(key), str(member), _line_of(text, str(key), "", searched), False
+                else:
+                    waiting.append((member, depth + 1))
+        elif isinstance(value, list):
+            waiting += [(each, depth + 1) for each in value]
+
+
+def _line_of(text: str, key: str, value: str, searched: dict[str, int]) -> int:
+    """Return the line of a member: the first after the last one of the same name."""
+    start = searched.get(key, 0)
+    pattern = re.compile(rf"""["']?{re.escape(key)}["']?\s*[:=]\s*["']{{0,3}}{re.escape(value)}""")
+    match = pattern.search(text, start) or re.compile(re.escape(key)).search(text, start)
+    if match is None:
+        return 1
+    searched[key] = match.end()
+    return text.count("\n", 0, match.start()) + 1
+
+
+def _lines(text: str) -> Iterator[_Pair]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > 1024 or line.lstrip()[:1] in {"#", ";", "/"}:
+            continue
+        if match := _LINE.match(line):
+            yield match[1].rpartition(".")[2], _unquoted(match[2]), number, False
+
+
+def _unquoted(value: str) -> str:
+    value = value.rstrip(",")
+    if value[:1] in {'"', "'"}:
+        end = value.find(value[0], 1)
+        return value[1:end] if end > 0 else value[1:]
+    return re.split(r"\s[#;]", value, maxsplit=1)[0].strip()
