@@ -292,7 +292,7 @@ async def open_link(target: Target, asking: Asking, limits: Limits) -> AsyncIter
         Unobserved: there is no broker to talk to.
     """
     version, client_id = V5, asking.client_id
-    for last in (False, False, True):
+    for last in (False, True):
         link = await _connect(target, asking.packet(version, client_id), asking, limits)
         try:
             await link.greet()
@@ -322,11 +322,10 @@ def _another_way(
         ReasonCode.CLIENT_ID_NOT_VALID,
         ConnectReturn.IDENTIFIER_REJECTED,
     }
+    made_up = client_id or f"seawall-audit-{limits.nonce}"[:23]
     if old:
-        return V311, client_id, True
-    if nameless:
-        return version, f"seawall-audit-{limits.nonce}"[:23], True
-    return version, client_id, False
+        return V311, made_up, True
+    return version, made_up if nameless else client_id, nameless
 
 
 async def _connect(target: Target, connect: Connect, asking: Asking, limits: Limits) -> Link:
