@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,20 @@ from seawall.audit.target import Access, FleetPolicy, Target, TargetKind
 from seawall.model.installation import Settings, StatePaths
 
 
+@dataclass(frozen=True, slots=True)
+class OwnPins:
+    """SHA-256 of the certificates that an installation shows, lower-case hex; None: unknown."""
+
+    server: str | None = None
+    web: str | None = None
+
+
 def targets_of(
-    root: Path, settings: Settings | None, running: Mapping[str, Any] | None, fleet: FleetPolicy
+    root: Path,
+    settings: Settings | None,
+    running: Mapping[str, Any] | None,
+    fleet: FleetPolicy,
+    pins: OwnPins,
 ) -> tuple[Target, ...]:
     """Return the state directory, and the listeners of its daemon if one runs.
 
@@ -21,17 +34,38 @@ def targets_of(
             at, and says why.
         running: What ``run/daemon.json`` says of the daemon; None if none runs.
         fleet: What is demanded of devices.
+        pins: What its listeners must show.
     """
     state = Target(TargetKind.STATE, str(root), path=root, policy=fleet)
     if settings is None or running is None:
         return (state, *_mosquitto(root, settings))
-    access = Access(ca=Path(StatePaths(root).pki) / "root.crt.pem")
+    access = Access(ca=Path(StatePaths(root).pki) / "root.crt.pem", pin=pins.server)
     live = [
         _broker(settings, running, access),
-        _web(settings, running, access),
+        _web(settings, running, replace(access, pin=pins.web)),
         _updates(settings, running, access),
     ]
     return (state, *(each for each in live if each is not None), *_mosquitto(root, settings))
+
+
+def with_identities(targets: Sequence[Target], lent: Access) -> tuple[Target, ...]:
+    """Return the targets, the broker of this installation with identities to get in with.
+
+    Args:
+        targets: As `targets_of` returned them, perhaps with others.
+        lent: Two identities that its authority signed.
+    """
+    return tuple(
+        replace(each, access=_joined(each.access, lent))
+        if each.kind is TargetKind.MQTT and each.access.ca == lent.ca and each.access.cert is None
+        else each
+        for each in targets
+    )
+
+
+def _joined(access: Access, lent: Access) -> Access:
+    other = None if lent.other is None else _joined(access, lent.other)
+    return replace(access, cert=lent.cert, key=lent.key, other=other)
 
 
 def _mosquitto(root: Path, settings: Settings | None) -> tuple[Target, ...]:
@@ -89,7 +123,7 @@ def _updates(settings: Settings, running: Mapping[str, Any], access: Access) -> 
 
 
 def _as(access: Access, name: str) -> Access:
-    return Access(ca=access.ca, server_name=name)
+    return replace(access, server_name=name)
 
 
 def near(host: str) -> str:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from seawall.audit.check import Check
 from seawall.audit.fixing import apply, planned
+from seawall.audit.policy import AuditPolicy
 from seawall.audit.report import html, json_report, sarif
 from seawall.audit.report.diff import MAX_EARLIER_BYTES, Earlier, parse_earlier
 from seawall.audit.report.listing import listing
 from seawall.audit.report.patch import command_of, diff_of
 from seawall.audit.report.record import AuditRecord
 from seawall.audit.report.visible import visible_block
-from seawall.audit.target import TargetKind
+from seawall.audit.target import Target, TargetKind
 from seawall.cli.asking import is_interactive
 from seawall.cli.audit_progress import shown_progress
 from seawall.cli.audit_shown import print_checks, print_record
-from seawall.cli.audit_targets import policy_of, ports, targets_of
+from seawall.cli.audit_targets import lent, policy_of, ports, targets_of
 from seawall.cli.exit_codes import AuditExitCode
 from seawall.cli.output import emit_json, say
 from seawall.errors import SeawallError, UsageError
@@ -74,7 +76,17 @@ def _run(texts: tuple[str, ...], state: Path, given: Mapping[str, Any]) -> Audit
     place, texts = _sarif_place(given["sarif"], texts)
     _check_options(given, place)
     policy = policy_of(given, texts, state)
-    targets = targets_of(texts, state, given, policy)
+    with lent(targets_of(texts, state, given, policy), state, given) as targets:
+        return _audit(targets, checks, policy, given, place)
+
+
+def _audit(
+    targets: Sequence[Target],
+    checks: Sequence[Check],
+    policy: AuditPolicy,
+    given: Mapping[str, Any],
+    place: str | None,
+) -> AuditExitCode:
     order = AuditOrder(
         targets=targets,
         checks=checks,

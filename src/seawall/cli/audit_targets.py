@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seawall.audit.policy import AuditPolicy, read_policy
 from seawall.audit.runner import Ports
-from seawall.audit.target import Access, Target
+from seawall.audit.target import Access, Target, TargetKind
 from seawall.audit.target_text import parse_target
 from seawall.cli.asking import read_secret
 from seawall.cli.opening import running_daemon
 from seawall.errors import UsageError
 from seawall.model.installation import StatePaths
-from seawall.operations.audit_installation import installation_targets, state_ports
+from seawall.operations.audit_installation import installation_targets, lent_targets, state_ports
 
 
 def access_of(given: Mapping[str, Any]) -> Access:
@@ -101,6 +103,26 @@ def _installation(state: Path, policy: AuditPolicy) -> list[Target]:
         )
     running = running_daemon(StatePaths(state))
     return list(installation_targets(state, running, policy.fleet))
+
+
+@contextmanager
+def lent(
+    targets: Sequence[Target], state: Path, given: Mapping[str, Any]
+) -> Iterator[list[Target]]:
+    """Lend identities for the installation's own broker while the block runs, if it is audited.
+
+    Not with ``--read-only``: they leave a trace among the refusals.
+    """
+    if given["read_only"] or not any(each.kind is TargetKind.MQTT for each in targets):
+        yield list(targets)
+        return
+    # Late: they need the keystore, which audits of other things do not.
+    from seawall.daemon.assemble import now_ms  # noqa: PLC0415
+    from seawall.daemon.lock import wait_lent  # noqa: PLC0415
+
+    taken_in = partial(wait_lent, StatePaths(state))
+    with lent_targets(state, targets, now_ms, taken_in) as own:
+        yield list(own)
 
 
 def ports() -> Ports:

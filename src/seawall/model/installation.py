@@ -132,6 +132,16 @@ class StatePaths:
         return self.root / "lock"
 
     @property
+    def lent(self) -> PurePath:
+        """``run/lent.json``: identities that an audit has for some minutes."""
+        return self.root / "run" / "lent.json"
+
+    @property
+    def audit(self) -> PurePath:
+        """Results of the nightly audit."""
+        return self.root / "audit"
+
+    @property
     def running(self) -> PurePath:
         """``run/daemon.json``: pid, URL and ports of the running daemon."""
         return self.root / "run" / "daemon.json"
