@@ -1,6 +1,6 @@
 """Writes the reference pages that the code knows best.
 
-./run docs            write docs/reference/{commands,settings,errors,exit-codes}.md
+./run docs            write docs/reference/{commands,settings,errors,exit-codes,checks}.md
 ./run docs --check    exit 1 if a page differs from the code
 """
 
@@ -22,9 +22,13 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 import click
 
 from seawall import errors
+from seawall.audit.catalogue import find_checks
+from seawall.audit.report.listing import listing
+from seawall.audit.report.standards import ITEM_TITLES, PROFILES
 from seawall.cli import exit_codes
 from seawall.cli.main import cli
 from seawall.model import installation
+from seawall.model.finding import Item
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -33,6 +37,9 @@ SOURCE: Final = ROOT / "src" / "seawall"
 SCREENSHOTS: Final = ROOT / "build" / "screenshots"
 PICTURES: Final = {"fleet-light.png": "fleet.png", "device-light.png": "device.png"}
 """What the browser tests made, and its name in docs/pictures."""
+
+CITED: Final = {"owasp": "owasp-iot-2018", "etsi": "etsi-303645", "nist": "nist-8259a"}
+"""Members of a check's references, and the standards that they cite."""
 
 NOTE: Final = "<!-- Written by ./run docs from the code. To change it, change the code. -->\n"
 
@@ -296,11 +303,77 @@ def _audit_exit_codes() -> str:
     return f"{title}\n{_table(('status', 'name', 'meaning'), rows)}"
 
 
+# Checks of the audit
+
+
+def checks_page() -> str:
+    """Return the page of what ``seawall audit`` looks for; from ``--list-checks``."""
+    checks = listing(find_checks())
+    parts = [
+        NOTE,
+        "# Checks\n",
+        f"The {len(checks)} checks of `seawall audit`, by the ten items that they belong to;\n"
+        "`seawall audit --list-checks --json` prints the same. Each says what is wrong if it\n"
+        "fails, and what somebody does with it. The risk is what a check does to its target:\n"
+        "`read` looks, or connects without signing in; `login` signs in; `write` leaves a trace.\n"
+        "A check whose input is missing is unknown, never passed.\n",
+        _table(
+            ("item", "title", "checks"),
+            [_item_row(item, title, checks) for item, title in ITEM_TITLES.items()],
+        ),
+    ]
+    for item, title in ITEM_TITLES.items():
+        parts.append(f"## {item.value} {title}\n")
+        here = [check for check in checks if check["item"] == item.value]
+        parts += [_check(check) for check in here] or ["No check yet.\n"]
+    parts += ["## Standards\n", _standards()]
+    return "\n".join(parts)
+
+
+def _item_row(item: Item, title: str, checks: list[dict[str, Any]]) -> tuple[str, str, str]:
+    anchor = re.sub(r"[^\w\- ]", "", f"{item.value} {title}".lower()).replace(" ", "-")
+    count = sum(check["item"] == item.value for check in checks)
+    return str(item.value), f"[{title}](#{anchor})", str(count)
+
+
+def _check(check: dict[str, Any]) -> str:
+    facts = [
+        f"severity {check['severity']}",
+        f"risk {check['risk']}",
+        "targets " + ", ".join(f"`{kind}`" for kind in check["kinds"]),
+    ]
+    if check["needs"]:
+        facts.append(
+            "needs " + ", ".join(f"`--{name.replace('_', '-')}`" for name in check["needs"])
+        )
+    named = [
+        f"{PROFILES[profile].title} {', '.join(check['references'][key])}"
+        for key, profile in CITED.items()
+        if check["references"][key]
+    ]
+    named += [
+        f"[CWE-{number}](https://cwe.mitre.org/data/definitions/{number}.html)"
+        for number in check["references"]["cwe"]
+    ]
+    lines = [f"### {check['id']}\n", f"**{check['title']}.** {_code(check['why'])}\n"]
+    lines += ["; ".join(facts).capitalize() + ".\n"]
+    return "\n".join(lines + (["; ".join(named) + ".\n"] if named else []))
+
+
+def _standards() -> str:
+    rows = [
+        (f"`{each.id}`", f"[{each.title}]({each.source})", each.edition, each.publisher)
+        for each in PROFILES.values()
+    ]
+    return _table(("profile", "standard", "edition", "publisher"), rows)
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "commands.md": commands_page,
     "settings.md": settings_page,
     "errors.md": errors_page,
     "exit-codes.md": exit_codes_page,
+    "checks.md": checks_page,
 }
 
 

@@ -220,8 +220,18 @@ _CONF_AFTER: Final = (
 )
 
 
+_UPLINK_BEFORE: Final = b"context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n"
+_UPLINK_ADDED: Final = (
+    b'context.verify_mode = ssl.CERT_REQUIRED\ncontext.load_verify_locations("ca.der")\n'
+)
+
+
 def sample_results() -> tuple[Result, ...]:
     """Return results of every kind: all statuses, all severities, a waiver, fixes of all sorts."""
+    return (*_of_broker(), *_of_bundle(), *_of_the_rest())
+
+
+def _of_broker() -> tuple[Result, ...]:
     conf = str(CONFIGURATION.path)
     return (
         make_result(
@@ -256,6 +266,11 @@ def sample_results() -> tuple[Result, ...]:
                 "Set limits that fit the fleet.", command=f"echo 'max_connections 2000' >> {conf}"
             ),
         ),
+    )
+
+
+def _of_bundle() -> tuple[Result, ...]:
+    return (
         make_result(
             NO_VERIFY,
             BUNDLE,
@@ -267,10 +282,8 @@ def sample_results() -> tuple[Result, ...]:
                 changes=(
                     ChangeText(
                         "greenhouse-1/lib/uplink.py",
-                        b"context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n",
-                        b"context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n"
-                        b"context.verify_mode = ssl.CERT_REQUIRED\n"
-                        b'context.load_verify_locations("ca.der")\n',
+                        _UPLINK_BEFORE,
+                        _UPLINK_BEFORE + _UPLINK_ADDED,
                     ),
                 ),
             ),
@@ -294,6 +307,11 @@ def sample_results() -> tuple[Result, ...]:
                 "Take the others' right away.", changes=(ChangeMode("greenhouse-1/key.der", 0o600),)
             ),
         ),
+    )
+
+
+def _of_the_rest() -> tuple[Result, ...]:
+    return (
         make_result(
             CORS,
             API,

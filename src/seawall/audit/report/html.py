@@ -11,6 +11,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -128,9 +129,25 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["counted"] = counted
     environment.filters["prose"] = prose
-    environment.filters["day"] = lambda moment: f"{moment.day} {moment:%B %Y}"
-    environment.filters["clock"] = lambda moment: f"{moment:%H:%M} UTC"
+    environment.filters.update(day=_day, clock=_clock, since=_since)
     return environment
+
+
+def _day(moment: date) -> str:
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%H:%M} UTC"
+
+
+def _since(told: str) -> str:
+    """Return the time of an earlier report for people, or as it stands there."""
+    try:
+        moment = datetime.fromisoformat(told)
+    except ValueError:
+        return told
+    return f"{_day(moment)}, {_clock(moment)}"
 
 
 def prose(text: str) -> Markup:
