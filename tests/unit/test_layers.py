@@ -49,7 +49,7 @@ ONE_HOME: Final[dict[str, frozenset[str]]] = {
     "starlette": frozenset({"web"}),
     "jinja2": frozenset({"web", "audit"}),
     "uvicorn": frozenset({"web", "daemon"}),
-    "h11": frozenset({"daemon"}),
+    "h11": frozenset({"daemon", "audit"}),
     "tuf": frozenset({"updates"}),
     "securesystemslib": frozenset({"updates"}),
     "click": frozenset({"cli"}),

@@ -21,10 +21,9 @@ from seawall.audit.tls_subject import (
 )
 from seawall.model.finding import Finding, Fix, Item, Risk, Severity, Status
 from seawall.wire.tls_hello import TlsVersion
-from seawall.wire.tls_suites import SuiteGroup
+from seawall.wire.tls_suites import SUITES, SuiteGroup
 
 _STATIC: Final = Hello(TlsVersion.TLS_1_2, (SuiteGroup.STATIC_KEY,))
-_EPHEMERAL: Final = Hello(TlsVersion.TLS_1_2, (SuiteGroup.MODERN, SuiteGroup.CBC))
 
 
 def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
@@ -33,16 +32,17 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     if static.version is None:
         yield Finding(Status.PASS, "suites without forward secrecy are refused")
         return
-    has_better = answers[_EPHEMERAL].version is not None or "1.3" in answers[SESSION].version
+    # That hello offers all suites, those with forward secrecy first.
+    is_chosen = answers[NEWEST_HELLO].suite in SUITES[SuiteGroup.STATIC_KEY]
     line = setting(
         target, "ciphers ECDHE+AESGCM:ECDHE+CHACHA20", "ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;"
     )
-    also = "; others with it are there" if has_better else ", and none with it is there"
+    also = ", and is chosen beside those that have it" if is_chosen else ""
     yield Finding(
         Status.FAIL,
         f"{static.suite_name}, a suite without forward secrecy, was offered and taken{also}",
         Fix(f"Take suites with an ephemeral key exchange alone. {line}"),
-        severity=Severity.LOW if has_better else Severity.MEDIUM,
+        severity=Severity.MEDIUM if is_chosen else Severity.LOW,
         reproduce=s_client(target, "-tls1_2", "-cipher", "kRSA:@SECLEVEL=0"),
     )
 
@@ -60,6 +60,6 @@ CHECK: Final = Check(
         "again by how servers answer to bad padding (Bleichenbacher, ROBOT)."
     ),
     references=references(326, 327),
-    jobs=asking(SESSION, NEWEST_HELLO, _STATIC, _EPHEMERAL),
+    jobs=asking(SESSION, NEWEST_HELLO, _STATIC),
     judge=over_tls(_judge),
 )

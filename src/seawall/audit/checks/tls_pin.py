@@ -22,14 +22,17 @@ from seawall.pki.pins import certificate_sha256
 
 
 def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
-    wanted = (target.access.pin or "").replace(":", "").lower()
+    if target.access.pin is None:
+        yield Finding(Status.NOT_APPLICABLE, "no pin was declared: name it with --pin")
+        return
+    wanted = target.access.pin.replace(":", "").lower()
     shown = certificate_sha256(served_certificates(answers)[0])
     if shown == wanted:
         yield Finding(Status.PASS, f"the server's certificate has the pin {wanted}")
         return
     yield Finding(
         Status.FAIL,
-        f"pinned is {wanted or 'nothing'}; the server's certificate has {shown}",
+        f"pinned is {wanted}; the server's certificate has {shown}",
         Fix(
             "If you have changed the certificate, give devices its pin before it is used; if you "
             "have not, somebody sits in the way: find out before you trust it."
@@ -52,5 +55,4 @@ CHECK: Final = Check(
     references=references(295),
     jobs=asking(SESSION, NEWEST_HELLO),
     judge=over_tls(_judge),
-    needs=("pin",),
 )

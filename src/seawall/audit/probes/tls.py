@@ -238,7 +238,7 @@ class Verification(Job[VerificationFacts]):
         Raises:
             Unobserved: no connection, no handshake in time, or files that cannot be read.
         """
-        context, trusts = _verifying_context(target)
+        context, trusts = verifying_context(target)
         name = wanted_name(target)
         try:
             async with connected(
@@ -254,7 +254,12 @@ class Verification(Job[VerificationFacts]):
         return VerificationFacts(0, "ok", trusts)
 
 
-def _verifying_context(target: Target) -> tuple[ssl.SSLContext, str]:
+def verifying_context(target: Target) -> tuple[ssl.SSLContext, str]:
+    """Return a context that verifies the chain (not the name), and what it trusts in words.
+
+    Raises:
+        Unobserved: a file that it needs cannot be used.
+    """
     access = target.access
     context = lenient_context()
     context.verify_mode = ssl.CERT_REQUIRED

@@ -1,0 +1,215 @@
+"""Requests and answers of HTTP as plain facts, and what can be read from them. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+from seawall.audit.check import Unobserved
+
+FOREIGN_ORIGIN: Final = "https://seawall-audit.example"
+"""Each request says that a page of this origin made it: .example belongs to nobody (RFC 2606)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked.
+
+    Attributes:
+        path: With query, begins with ``/``.
+        method: Of HTTP.
+        headers: Beside those that each request has.
+        body: Its length is told by itself.
+    """
+
+    path: str
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What was answered.
+
+    Attributes:
+        status: Code.
+        headers: Names in lower case, in their order.
+        body: Its beginning.
+        is_whole: The body is all that there was.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    is_whole: bool = True
+
+    def header(self, name: str) -> str:
+        """Return the first of a name; empty if there is none."""
+        return next((value for key, value in self.headers if key == name), "")
+
+    def all_of(self, name: str) -> tuple[str, ...]:
+        """Return all of a name."""
+        return tuple(value for key, value in self.headers if key == name)
+
+    @property
+    def media_type(self) -> str:
+        """Without parameters, lower case."""
+        return self.header("content-type").partition(";")[0].strip().lower()
+
+    @property
+    def text(self) -> str:
+        """The body, whatever its bytes are."""
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def is_html(self) -> bool:
+        """Whether a browser would show it as a page."""
+        return self.media_type in ("text/html", "application/xhtml+xml")
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether it is what was asked for."""
+        return 200 <= self.status < 300
+
+    @property
+    def is_data(self) -> bool:
+        """Whether it carries something for programs."""
+        if not self.is_ok or not self.body.strip():
+            return False
+        if self.media_type.endswith(("json", "xml", "csv", "cbor", "x-ndjson", "event-stream")):
+            return self.media_type != "application/xhtml+xml"
+        if self.is_html:
+            return False
+        try:
+            return isinstance(json.loads(self.body), dict | list)
+        except (ValueError, RecursionError):
+            return False
+
+    def redirect_of(self, asked: str) -> str:
+        """Return where it sends to, as a whole URL; empty if nowhere."""
+        if self.status not in (301, 302, 303, 307, 308) or not self.header("location"):
+            return ""
+        try:
+            return urljoin(asked, self.header("location"))
+        except ValueError:
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class WalkFacts:
+    """What a walk over an HTTP server brought.
+
+    Attributes:
+        replies: By request, the answer, or why there is none.
+    """
+
+    replies: Mapping[Request, Reply | str] = field(default_factory=dict)
+
+    def __getitem__(self, request: Request) -> Reply:
+        """Return the answer to a request.
+
+        Raises:
+            Unobserved: there is none.
+        """
+        reply = self.replies.get(request, "not asked")
+        if isinstance(reply, str):
+            raise Unobserved(f"{request.method} {request.path}: {reply}")
+        return reply
+
+    def answered(self) -> list[tuple[Request, Reply]]:
+        """Return what was answered, in the order in which it was asked."""
+        return [(ask, got) for ask, got in self.replies.items() if isinstance(got, Reply)]
+
+    def unanswered(self) -> list[tuple[Request, str]]:
+        """Return what was not, and why."""
+        return [(ask, got) for ask, got in self.replies.items() if isinstance(got, str)]
+
+
+@dataclass(frozen=True, slots=True)
+class LoginForm:
+    """A form of HTML that asks for a password.
+
+    Attributes:
+        action: Path that it is sent to.
+        user_field: Name of the field for the user; empty if there is none.
+        password_field: Name of the field for the password.
+        hidden: What the form sends besides.
+    """
+
+    action: str
+    user_field: str
+    password_field: str
+    hidden: tuple[tuple[str, str], ...]
+
+
+def find_login_form(page: str, url: str) -> LoginForm | None:
+    """Return the first form with a field for a password, if its answer goes to the same server.
+
+    Args:
+        page: HTML, however broken.
+        url: Where it was found.
+    """
+    finder = _FormFinder()
+    try:
+        finder.feed(page)
+        finder.close()
+        found = finder.found
+        if found is None:
+            return None
+        action = urlsplit(urljoin(url, found.action))
+        here = urlsplit(url)
+    except (ValueError, AssertionError, RecursionError):
+        return None
+    if (action.scheme, action.netloc) != (here.scheme, here.netloc):
+        return None
+    path = (action.path or "/") + (f"?{action.query}" if action.query else "")
+    return LoginForm(path, found.user_field, found.password_field, found.hidden)
+
+
+class _FormFinder(HTMLParser):
+    """Looks for the first form with a password field."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: LoginForm | None = None
+        self._action = ""
+        self._user = ""
+        self._password = ""
+        self._hidden: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take note of forms and fields."""
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._action, self._user, self._password = given.get("action", ""), "", ""
+            self._hidden = []
+        elif tag == "input":
+            self._field(given)
+
+    def _field(self, given: dict[str, str]) -> None:
+        name, kind = given.get("name", ""), given.get("type", "text").lower()
+        if kind == "password":
+            self._password = self._password or name
+        elif kind == "hidden":
+            self._hidden.append((name, given.get("value", "")))
+        elif kind in ("text", "email"):
+            self._user = self._user or name
+
+    def handle_endtag(self, tag: str) -> None:
+        """Take the form if it has a password."""
+        if tag == "form":
+            self._take()
+
+    def close(self) -> None:
+        """Take a form that never ended."""
+        super().close()
+        self._take()
+
+    def _take(self) -> None:
+        if self._password and self.found is None:
+            self.found = LoginForm(self._action, self._user, self._password, tuple(self._hidden))
