@@ -95,7 +95,7 @@ def _hashed(entry: Entry, fields: Sequence[str]) -> Entry:
 def candidates(user: str) -> Iterator[str]:
     """Yield what to try against a user's hash: variations of the name, then the usual ones."""
     seen: set[str] = set()
-    for stem in dict.fromkeys((user, user.lower())):
+    for stem in dict.fromkeys((user, user.lower(), user.capitalize())):
         own = (stem, stem + "123", stem + "1", stem + "1234", stem[::-1])
         for each in (*own, stem + stem):
             if each and each not in seen:
