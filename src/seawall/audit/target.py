@@ -51,6 +51,7 @@ class Access:
         use_nmap: Whether ``nmap -sV`` may name what answers, where it is installed.
         may_write: Whether checks of risk ``write`` may run.
         other: A second identity made for auditing, another device's.
+        database: File of known vulnerabilities; None: the one that came with this package.
     """
 
     ca: Path | None = None
@@ -67,6 +68,7 @@ class Access:
     use_nmap: bool = False
     may_write: bool = True
     other: Access | None = None
+    database: Path | None = None
 
     def secrets(self) -> tuple[str, ...]:
         """Return what must never be printed, of the other identity as well."""
