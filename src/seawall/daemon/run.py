@@ -23,6 +23,7 @@ from seawall.daemon.crl_renewal import CrlRenewal
 from seawall.daemon.http_server import HttpServer
 from seawall.daemon.lock import forget_running, hold_lock, write_running
 from seawall.daemon.memory import calm_collector
+from seawall.daemon.nightly_audit import NightlyAudit
 from seawall.daemon.registry_watch import RegistryWatch
 from seawall.daemon.rollout_runner import RolloutRunner
 from seawall.daemon.supervision import supervise
@@ -199,6 +200,7 @@ class _Parts:
         self.add("certificates", CertificateDates(installation).run)
         self.add("update repository", UpdateRenewal(installation).run)
         self.add("revocation list", CrlRenewal(installation, watch.take_in).run)
+        self.add("nightly audit", NightlyAudit(installation).run)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

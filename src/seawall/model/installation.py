@@ -84,6 +84,19 @@ class UpdateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """Section ``[audit]``: the audit of this installation by itself.
+
+    Attributes:
+        nightly: Whether ``seawall up`` audits once a day, and warns of what is new.
+        at: When, ``HH:MM``, local time.
+    """
+
+    nightly: bool = True
+    at: str = "03:30"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of seawall.toml."""
 
@@ -91,6 +104,7 @@ class Settings:
     web: WebSettings = field(default_factory=WebSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     updates: UpdateSettings = field(default_factory=UpdateSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     names: tuple[str, ...] = ("localhost", "127.0.0.1")
     """DNS names and IP addresses in the server certificates."""
 
