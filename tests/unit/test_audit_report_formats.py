@@ -169,7 +169,8 @@ def test_no_text_breaks_json_or_sarif(record: AuditRecord) -> None:
     OURS.validate(round_trip(json_report.report(record)))
     log = round_trip(sarif.sarif(record))
     SARIF.validate(log)
-    for message in texts_of(log["runs"][0]["results"]):
+    notes = log["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    for message in texts_of(log["runs"][0]["results"] + notes):
         assert not re.search(r"\]\(", message)
         assert not re.search(r"(?<!\{)\{(?:\{\{)*(?!\{)", message.replace("{{", ""))
 
@@ -198,16 +199,15 @@ def test_rules_and_results_fit_together() -> None:
     assert all(each["help"]["markdown"] and each["help"]["text"] for each in rules)
 
 
-def test_levels_kinds_and_scores() -> None:
-    told = {
-        (each["properties"]["severity"], each["kind"]): each["level"]
-        for each in run_of()["results"]
+def test_levels_and_scores() -> None:
+    told = {each["properties"]["severity"]: each["level"] for each in run_of()["results"]}
+    assert told == {
+        "critical": "error",
+        "high": "error",
+        "medium": "warning",
+        "low": "note",
+        "info": "note",
     }
-    assert told["critical", "fail"] == told["high", "fail"] == "error"
-    assert told["medium", "fail"] == "warning"
-    assert told["low", "fail"] == told["info", "fail"] == "note"
-    assert told["high", "open"] == told["critical", "pass"] == "none"
-    assert told["critical", "notApplicable"] == "none"
     rules = {each["id"]: each["properties"] for each in run_of()["tool"]["driver"]["rules"]}
     assert rules[ANONYMOUS.id]["security-severity"] == "9.5"
     assert "external/cwe/cwe-306" in rules[ANONYMOUS.id]["tags"]
@@ -230,6 +230,18 @@ def test_every_taxon_that_a_rule_names_is_there() -> None:
     assert ("CWE", "306") in named
     supported = {each["name"] for each in run["tool"]["driver"]["supportedTaxonomies"]}
     assert supported == {each["name"] for each in run["taxonomies"]}
+
+
+def test_failures_are_results_and_the_unknown_is_told_by_the_run() -> None:
+    run = run_of()
+    assert {each["kind"] for each in run["results"]} == {"fail"}
+    assert len(run["results"]) == 9
+    notes = run["invocations"][0]["toolExecutionNotifications"]
+    assert [each["associatedRule"]["id"] for each in notes] == [
+        *("firmware.components.vulnerable", "efuse.boot.unverified")
+    ]
+    assert run["invocations"][0]["executionSuccessful"] is True
+    assert (run["properties"]["passed"], run["properties"]["unknown"]) == (3, 2)
 
 
 def test_waivers_are_suppressions() -> None:
@@ -326,3 +338,20 @@ def test_modes_become_a_command() -> None:
     assert command_of(Fix("", command="true", changes=changes)) == "true"
     assert command_of(Fix("Think.")) is None
     assert diff_of(Fix("", changes=(ChangeText("x", b"\xff", b"a"),))) is None
+
+
+def test_places_are_files_as_the_current_directory_names_them() -> None:
+    run = run_of()
+    told = {
+        each["ruleId"]: each["locations"][0]["physicalLocation"]
+        for each in run["results"]
+        if each["kind"] == "fail"
+    }
+    assert told["firmware.tls.unverified"] == {
+        "artifactLocation": {"uri": "greenhouse-1/lib/uplink.py"},
+        "region": {"startLine": 41},
+    }
+    assert told["mosquitto.limits.unset"]["artifactLocation"] == {
+        "uri": "file:///etc/mosquitto/mosquitto.conf"
+    }
+    assert told[ANONYMOUS.id]["artifactLocation"] == {"uri": "mqtt://broker.example:1883"}

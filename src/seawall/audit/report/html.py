@@ -80,6 +80,16 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Questions about one place that have no answer for one reason: a dead port spoils many."""
+
+    place: str
+    reason: str
+    titles: tuple[str, ...]
+    items: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProvisionRow:
     """One provision of the chosen standard, and what speaks for and against it."""
 
@@ -107,6 +117,7 @@ def page(record: AuditRecord) -> str:
             failures=_listed(record, record.failures),
             waived=_listed(record, record.waived),
             unknown=_listed(record, record.of_status(Status.UNKNOWN)),
+            unanswered=_unanswered(record),
             passed=_listed(record, record.of_status(Status.PASS)),
             not_applicable=_listed(record, record.of_status(Status.NOT_APPLICABLE)),
             titles=ITEM_TITLES,
@@ -206,6 +217,21 @@ def _shown(record: AuditRecord, result: Result) -> Shown:
         cwe=check.references.cwe if check else (),
         is_new=known is not None and result.fingerprint not in known,
     )
+
+
+def _unanswered(record: AuditRecord) -> list[Unanswered]:
+    groups: dict[tuple[str, str], list[Shown]] = {}
+    for each in _listed(record, record.of_status(Status.UNKNOWN)).rows:
+        groups.setdefault((each.place, each.result.evidence), []).append(each)
+    return [
+        Unanswered(
+            place,
+            reason,
+            tuple(each.title for each in questions),
+            tuple(sorted({each.result.item.value for each in questions})),
+        )
+        for (place, reason), questions in groups.items()
+    ]
 
 
 def _diff_lines(diff: str) -> tuple[tuple[str, str], ...]:

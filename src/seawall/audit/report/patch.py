@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Iterator
 
+from seawall.audit.redaction import mask_settings
 from seawall.model.finding import ChangeMode, ChangeText, Fix
 
 
@@ -29,7 +29,7 @@ def diff_of(fix: Fix) -> str | None:
     A file that is not UTF-8 has no diff that could be printed, and is left out.
     """
     texts = [each for each in fix.changes if isinstance(each, ChangeText)]
-    return "".join(line for change in texts for line in _lines(change)) or None
+    return "".join(map(_text, texts)) or None
 
 
 def patch_command(fix: Fix) -> str:
@@ -38,16 +38,30 @@ def patch_command(fix: Fix) -> str:
     return "patch -d / -p1" if is_absolute else "patch -p0"
 
 
-def _lines(change: ChangeText) -> Iterator[str]:
+def _text(change: ChangeText) -> str:
+    """Return a change as a diff, without the values of secrets that the file holds.
+
+    Where one stands in the lines around a change, these are left out: masked, they would
+    keep the diff from being applied.
+    """
     try:
         before, after = change.before.decode(), change.after.decode()
     except UnicodeDecodeError:
-        return
-    old, new = lines_of(before), lines_of(after)
+        return ""
+    full = _unified(change.path, before, after, context=3)
+    if (masked := mask_settings(full)) == full:
+        return full
+    narrow = _unified(change.path, before, after, context=0)
+    return narrow if mask_settings(narrow) == narrow else masked
+
+
+def _unified(path: str, before: str, after: str, *, context: int) -> str:
     # A tab ends a name that has spaces in it.
-    name = f"{change.path}\t" if " " in change.path else change.path
-    for line in difflib.unified_diff(old, new, name, name):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+    name = f"{path}\t" if " " in path else path
+    lines = difflib.unified_diff(lines_of(before), lines_of(after), name, name, n=context)
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
 
 
 def lines_of(text: str) -> list[str]:

@@ -65,6 +65,7 @@ class AuditRecord:
     grades: Grades = field(init=False)
     changes: Changes | None = field(init=False)
     _checks: Mapping[str, Check] = field(init=False, repr=False)
+    _targets: Mapping[str, Target] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         # Here, so that no writer of reports can forget it.
@@ -75,6 +76,8 @@ class AuditRecord:
         changes = None if self.earlier is None else compare(self.earlier, results)
         object.__setattr__(self, "changes", changes)
         object.__setattr__(self, "_checks", {each.id: each for each in self.checks})
+        targets = {visible_line(each.name): each for each in self.targets}
+        object.__setattr__(self, "_targets", targets)
 
     @property
     def failures(self) -> tuple[Result, ...]:
@@ -93,6 +96,10 @@ class AuditRecord:
     def check_of(self, result: Result) -> Check | None:
         """Return the check that a result is of."""
         return self._checks.get(result.check)
+
+    def target_of(self, result: Result) -> Target | None:
+        """Return the target that a result is of."""
+        return self._targets.get(result.target)
 
     def provisions_of(self, result: Result) -> tuple[Provision, ...]:
         """Return what the profile's standard says of a result."""

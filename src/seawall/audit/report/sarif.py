@@ -1,6 +1,10 @@
 """The report as SARIF 2.1.0, for code scanning and whatever else collects findings.
 
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+
+Results are failures alone, though SARIF has kinds for passes and open questions: GitHub takes
+every result for an alert, whatever its kind (https://github.com/microsoft/PSRule/issues/955).
+What is unknown is a notification of the run, so that it is not lost either.
 """
 
 from __future__ import annotations
@@ -15,7 +19,6 @@ from seawall.audit.report.json_report import rfc3339
 from seawall.audit.report.patch import command_of, lines_of
 from seawall.audit.report.record import AuditRecord
 from seawall.audit.report.sarif_rules import (
-    KINDS,
     LEVELS,
     SCORES,
     plain_message,
@@ -24,13 +27,15 @@ from seawall.audit.report.sarif_rules import (
     unlisted_rule,
 )
 from seawall.audit.report.visible import visible_block, visible_line
+from seawall.audit.target import TargetKind
 from seawall.model.finding import ChangeText, Fix, Result, Status
 
 SARIF_SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
 FINGERPRINT: Final = "seawallAudit/v1"
-INFORMATION: Final = "https://github.com/seawall/seawall"
+
+_FOLDERS: Final = frozenset({TargetKind.FIRMWARE, TargetKind.STATE})
 
 
 def sarif(record: AuditRecord) -> dict[str, Any]:
@@ -48,23 +53,40 @@ def sarif(record: AuditRecord) -> dict[str, Any]:
             }
         },
         "automationDetails": {"id": "seawall-audit/"},
-        "invocations": [_invocation(record)],
+        "invocations": [_invocation(record, places)],
         "columnKind": "unicodeCodePoints",
-        "results": [_result(record, each, places) for each in record.results],
-        "properties": {"grade": record.grades.overall, "profile": record.profile.id},
+        "results": [
+            _result(record, each, places) for each in record.results if each.status is Status.FAIL
+        ],
+        "properties": {
+            "grade": record.grades.overall,
+            "profile": record.profile.id,
+            "passed": len(record.of_status(Status.PASS)),
+            "unknown": len(record.of_status(Status.UNKNOWN)),
+        },
     }
     if standards:
         run["taxonomies"] = standards
     return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _invocation(record: AuditRecord) -> dict[str, Any]:
+def _invocation(record: AuditRecord, places: dict[str, int]) -> dict[str, Any]:
+    faults: list[dict[str, Any]] = [
+        {"level": "error", "message": {"text": plain_message(each)}} for each in record.faults
+    ]
+    unknown = [
+        {
+            "level": "note",
+            "message": {"text": plain_message(f"{each.check} is unknown: {each.evidence}")},
+            "associatedRule": {"id": each.check, "index": places[each.check]},
+            "locations": [_location(record, each)],
+        }
+        for each in record.of_status(Status.UNKNOWN)
+    ]
     return {
         "executionSuccessful": not record.faults,
         "startTimeUtc": rfc3339(record.generated_at),
-        "toolExecutionNotifications": [
-            {"level": "error", "message": {"text": plain_message(each)}} for each in record.faults
-        ],
+        "toolExecutionNotifications": faults + unknown,
     }
 
 
@@ -82,14 +104,13 @@ def _by_id(check: Check) -> str:
 
 
 def _result(record: AuditRecord, result: Result, places: dict[str, int]) -> dict[str, Any]:
-    is_failure = result.status is Status.FAIL
     told: dict[str, Any] = {
         "ruleId": result.check,
         "ruleIndex": places[result.check],
-        "kind": KINDS[result.status],
-        "level": LEVELS[result.severity] if is_failure else "none",
+        "kind": "fail",
+        "level": LEVELS[result.severity],
         "message": {"text": _message(record, result)},
-        "locations": [_location(result)],
+        "locations": [_location(record, result)],
         "partialFingerprints": {FINGERPRINT: result.fingerprint},
         "properties": {
             "item": result.item.value,
@@ -109,7 +130,7 @@ def _result(record: AuditRecord, result: Result, places: dict[str, int]) -> dict
                 "properties": {"expires": result.waived.expires.isoformat()},
             }
         ]
-    elif record.earlier is not None and is_failure:
+    elif record.earlier is not None:
         is_old = result.fingerprint in record.earlier.findings
         told["baselineState"] = "unchanged" if is_old else "new"
     if fixes := _fixes(result.fix):
@@ -120,29 +141,44 @@ def _result(record: AuditRecord, result: Result, places: dict[str, int]) -> dict
 def _message(record: AuditRecord, result: Result) -> str:
     check = record.check_of(result)
     sentences = [result.evidence]
-    if check is not None and result.status is Status.FAIL:
+    if check is not None:
         sentences.insert(0, f"{visible_line(check.title)}:")
     if result.fix is not None:
         sentences.append(f"Fix: {result.fix.text}")
     return plain_message(" ".join(sentences))
 
 
-def _location(result: Result) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "logicalLocations": [{"fullyQualifiedName": result.target, "kind": "resource"}]
-    }
-    # Who shows results beside files needs a file; a target on the network is named by its URL.
-    address = result.location.path if result.location else result.target
-    artifact: dict[str, Any] = {"uri": _uri(address)}
-    told["physicalLocation"] = {"artifactLocation": artifact}
+def _location(record: AuditRecord, result: Result) -> dict[str, Any]:
+    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(_address(record, result))}}
     if result.location and result.location.line:
-        told["physicalLocation"]["region"] = {"startLine": result.location.line}
-    return told
+        physical["region"] = {"startLine": result.location.line}
+    return {
+        "physicalLocation": physical,
+        "logicalLocations": [{"fullyQualifiedName": result.target, "kind": "resource"}],
+    }
+
+
+def _address(record: AuditRecord, result: Result) -> str:
+    """Return the file as the current directory names it; else the target's own address.
+
+    Who shows results beside files needs a file of theirs, not one relative to a target.
+    """
+    target = record.target_of(result)
+    if target is None or target.path is None or result.location is None:
+        return result.target
+    place = result.location.path
+    if target.kind in _FOLDERS:
+        return visible_line((target.path / place).as_posix())
+    if place == target.path.name:
+        return visible_line(target.path.as_posix())
+    return visible_line((target.path.parent / place).as_posix())
 
 
 def _uri(path: str) -> str:
     """Return a path or URL as a URI reference, RFC 3986."""
-    return quote(path, safe="/:@!$&'()*+,;=~-._%") if "://" in path else quote(path, safe="/~-._")
+    if "://" in path:
+        return quote(path, safe="/:@!$&'()*+,;=~-._%")
+    return ("file://" if path.startswith("/") else "") + quote(path, safe="/~-._")
 
 
 def _fixes(fix: Fix | None) -> list[dict[str, Any]]:

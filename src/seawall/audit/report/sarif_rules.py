@@ -8,7 +8,7 @@ from typing import Any, Final
 from seawall.audit.check import Check
 from seawall.audit.report.standards import ITEM_TITLES, PROFILES
 from seawall.audit.report.visible import visible_line
-from seawall.model.finding import Result, Severity, Status
+from seawall.model.finding import Result, Severity
 
 LEVELS: Final[Mapping[Severity, str]] = {
     Severity.CRITICAL: "error",
@@ -160,12 +160,3 @@ def _cwe(ids: Sequence[str]) -> dict[str, Any]:
             for each in ids
         ],
     }
-
-
-KINDS: Final[Mapping[Status, str]] = {
-    Status.FAIL: "fail",
-    Status.PASS: "pass",
-    Status.UNKNOWN: "open",
-    Status.NOT_APPLICABLE: "notApplicable",
-}
-"""SARIF 2.1.0, 3.27.9: ``open`` is what could not be decided."""

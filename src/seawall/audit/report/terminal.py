@@ -13,7 +13,7 @@ from seawall.audit.report.standards import ITEM_TITLES
 from seawall.audit.report.visible import visible_block
 from seawall.model.finding import Result, Status
 
-ITEM_COLUMNS: Final = ("", "item", "grade", "failed", "unknown", "passed", "waived")
+ITEM_COLUMNS: Final = ("item", "weakness", "grade", "failed", "unknown", "passed", "waived")
 FINDING_COLUMNS: Final = ("severity", "target", "check", "evidence")
 UNKNOWN_COLUMNS: Final = ("target", "check", "reason")
 WAIVER_COLUMNS: Final = ("severity", "target", "check", "until", "reason")
