@@ -43,7 +43,7 @@ MAX_BYTES: Final = 1 << 20
 _POLICY: Final = frozenset(
     {"fail_on", "strict", "profile", "minimum_firmware", "silent_days", "expiring_days"}
 )
-_PATHS: Final = ("ca", "cert", "key", "password_file", "token_file")
+_PATHS: Final = ("ca", "cert", "key", "password_file", "token_file", "database")
 _ACCESS: Final[Mapping[str, type]] = {
     **dict.fromkeys(_PATHS, str),
     **dict.fromkeys(("username", "openapi", "pin", "server_name"), str),
@@ -227,6 +227,7 @@ class _Reader:
             expect_ports=self._ports(given["expect_ports"], section),
             try_defaults=bool(given["try_defaults"]),
             use_nmap=bool(given["use_nmap"]),
+            database=files.get("database"),
             may_write=not given["read_only"],
             other=None if other is None else self._other(other, section),
         )

@@ -77,6 +77,9 @@ def scope_options(command: Command) -> Command:
         ),
         click.option("--nmap", is_flag=True, help="Ask 'nmap -sV' what answers, if installed."),
         click.option(
+            "--database", type=_FILE, help="Database of vulnerabilities newer than the package's."
+        ),
+        click.option(
             "--read-only", is_flag=True, help="Leave out checks that publish or send odd requests."
         ),
     )

@@ -48,6 +48,7 @@ def access_of(given: Mapping[str, Any]) -> Access:
         expect_ports=given["expect_ports"],
         try_defaults=given["try_defaults"],
         use_nmap=given["nmap"],
+        database=given["database"],
         may_write=not given["read_only"],
     )
 
@@ -87,12 +88,19 @@ def targets_of(
         UsageError: one of them is none.
         StateError: there is no installation.
     """
+    if is_whole_installation(texts, given, policy):
+        return [*_installation(state, policy), *policy.targets]
     if texts:
         access = access_of(given)
         return [parse_target(text, access, policy=policy.fleet) for text in texts]
-    if given["config"] is not None and policy.targets:
-        return list(policy.targets)
-    return [*_installation(state, policy), *policy.targets]
+    return list(policy.targets)
+
+
+def is_whole_installation(
+    texts: Sequence[str], given: Mapping[str, Any], policy: AuditPolicy
+) -> bool:
+    """Tell whether nothing was named, so that the installation is audited."""
+    return not texts and not (given["config"] is not None and policy.targets)
 
 
 def _installation(state: Path, policy: AuditPolicy) -> list[Target]:

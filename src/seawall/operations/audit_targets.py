@@ -5,14 +5,16 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from importlib import metadata
+from importlib.resources import files
 from pathlib import Path
 
-import seawall
 from seawall.audit.catalogue import find_checks
 from seawall.audit.check import Check, Limits
+from seawall.audit.firmware.advisories import MAX_AGE_DAYS, DatabaseError, read_database
 from seawall.audit.policy import AuditPolicy, waived, waiver_notes
 from seawall.audit.report.diff import Earlier
 from seawall.audit.report.grades import is_open
@@ -20,7 +22,7 @@ from seawall.audit.report.record import AuditRecord, DatabaseAge
 from seawall.audit.report.standards import DEFAULT_PROFILE, find_profile
 from seawall.audit.runner import Ports, Terms
 from seawall.audit.running import Progress, audit_all
-from seawall.audit.target import Target
+from seawall.audit.target import Target, TargetKind
 from seawall.errors import UsageError
 from seawall.model.finding import Severity, Status
 
@@ -46,7 +48,6 @@ class AuditOrder:
         earlier: Report to compare with.
         ports: What observes in the stead of jobs that cannot (`seawall.audit.runner.Ports`).
         limits: What a target may cost; the nonce is made here if it is empty.
-        database: Says how old the database of vulnerabilities is.
     """
 
     targets: Sequence[Target]
@@ -56,7 +57,6 @@ class AuditOrder:
     earlier: Earlier | None = None
     ports: Ports = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
-    database: Callable[[datetime], DatabaseAge | None] = lambda _: None
 
 
 def audit_targets(order: AuditOrder, progress: Progress = lambda *_: None) -> AuditRecord:
@@ -77,16 +77,38 @@ def audit_targets(order: AuditOrder, progress: Progress = lambda *_: None) -> Au
     results, faults = audit_all(targets, order.checks, terms, progress)
     return AuditRecord(
         generated_at=began,
-        seawall=seawall.__version__,
+        seawall=_version(),
         targets=targets,
         checks=order.checks,
         results=waived(results, order.policy.waivers, began.date()),
         profile=profile,
-        database=order.database(began),
+        database=_database_age(targets, began.date()),
         earlier=order.earlier,
         seconds=round(time.monotonic() - started, 3),
         faults=faults,
     )
+
+
+def _version() -> str:
+    try:
+        return metadata.version("seawall")
+    except metadata.PackageNotFoundError:
+        return "from a checkout"
+
+
+def _database_age(targets: Sequence[Target], today: date) -> DatabaseAge | None:
+    """Return how old the database is that firmware was held against; None if none was."""
+    firmware = [each for each in targets if each.kind is TargetKind.FIRMWARE]
+    if not firmware:
+        return None
+    named = firmware[0].access.database
+    try:
+        data = (named or files("seawall.audit") / "vulnerabilities.json").read_bytes()
+        database = read_database(data)
+    except (OSError, DatabaseError):
+        return None  # the checks that need it say so
+    age = database.age_days(today)
+    return DatabaseAge(database.made, age, is_too_old=age > MAX_AGE_DAYS)
 
 
 def _distinct(targets: Sequence[Target]) -> list[Target]:
