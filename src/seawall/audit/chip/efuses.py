@@ -22,7 +22,7 @@ _VALUE: Final = re.compile(
 _CHIP: Final = re.compile(
     r"(?:Detecting chip type\.*|Chip is|Chip type:|Connected to)\s*(ESP32[A-Z0-9\-]*)"
 )
-_CHIP_OF_FIELD: Final = (("FLASH_CRYPT_CNT", "ESP32"), ("SPI_BOOT_CRYPT_CNT", ""))
+_BYTES: Final = re.compile(r"^(?:[0-9a-fA-F?]{2} ){5,}")
 MAX_FIELDS: Final = 1000
 
 
@@ -49,7 +49,15 @@ class Efuse:
         """Whether it is burned: true, or any number but 0."""
         if self.bits is not None:
             return self.bits != 0
-        return self.value.strip().lower() not in {"false", "0", "disable", "disabled", "user", ""}
+        return self.value.strip().lower() not in {
+            "false",
+            "0",
+            "disable",
+            "disabled",
+            "user",
+            "",
+            "zeros",
+        }
 
     @property
     def bit_count(self) -> int:
@@ -106,6 +114,9 @@ def _chip(text: str) -> str:
 
 def _efuse(value: str, rights: str, raw: str | None, line: int) -> Efuse:
     bits = None
+    if _BYTES.match(value):  # A key, perhaps: what it is stays here.
+        digits = set(value) - {" "}
+        value = "unreadable" if "?" in digits else ("zeros" if digits <= {"0"} else "bytes")
     if raw is not None and "?" not in raw:
         bits = int(raw, 0) if _is_number(raw) else None
     elif raw is None and value in {"True", "False"}:
@@ -134,11 +145,18 @@ def _from_json(text: str) -> dict[str, Efuse]:
 
 def _json_efuse(field: Mapping[str, Any], line: int) -> Efuse:
     value = field["value"]
+    if isinstance(value, str) and _BYTES.match(value):
+        return _efuse(value, _rights(field), None, line)
     raw = str(field.get("raw", ""))
     bits: int | None = None
     if isinstance(value, bool | int):
         bits = abs(int(value))
     elif _is_number(raw):
         bits = int(raw, 0)
-    readable, writeable = field.get("readable", True), field.get("writeable", True)
-    return Efuse(str(value)[:80], bits, readable is True, writeable is True, line)
+    rights = _rights(field)
+    return Efuse(str(value)[:80], bits, rights[0] == "R", rights[2] == "W", line)
+
+
+def _rights(field: Mapping[str, Any]) -> str:
+    read = "R" if field.get("readable", True) is True else "-"
+    return f"{read}/{'W' if field.get('writeable', True) is True else '-'}"
