@@ -1,6 +1,6 @@
 """Writes the reference pages that the code knows best.
 
-./run docs            write docs/reference/{commands,settings,errors,exit-codes,checks}.md
+./run docs            write the pages of docs/reference that `PAGES` names
 ./run docs --check    exit 1 if a page differs from the code
 """
 
@@ -11,6 +11,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import json
 import re
 import shutil
 import sys
@@ -23,6 +24,8 @@ import click
 
 from seawall import errors
 from seawall.audit.catalogue import find_checks
+from seawall.audit.report import json_report
+from seawall.audit.report.diff import SCHEMA
 from seawall.audit.report.listing import listing
 from seawall.audit.report.standards import ITEM_TITLES, PROFILES
 from seawall.cli import exit_codes
@@ -368,12 +371,70 @@ def _standards() -> str:
     return _table(("profile", "standard", "edition", "publisher"), rows)
 
 
+# The audit's report
+
+
+def audit_report_page() -> str:
+    """Return the page of the members of the audit's JSON report, from its schema."""
+    schema = json_report.json_schema()
+    parts = [
+        NOTE,
+        "# The audit's report as JSON\n",
+        f"What `seawall audit --json` prints is one object, of the schema `{SCHEMA}`. Its JSON\n"
+        "Schema (2020-12) is `seawall/audit/report/audit-report.schema.json` in the package.\n"
+        f"{schema['description']}\n",
+        _members(schema),
+    ]
+    for name, part in schema["$defs"].items():
+        if "properties" in part:
+            parts += [f"## {name}\n", _members(part)]
+    return "\n".join(parts)
+
+
+def _members(schema: dict[str, Any]) -> str:
+    rows = [
+        (
+            f"`{name}`" if name in schema["required"] else f"`{name}`, optional",
+            _kind(part),
+            _code(part.get("description", "")),
+        )
+        for name, part in schema["properties"].items()
+    ]
+    return _table(("member", "value", "meaning"), rows)
+
+
+def _kind(part: dict[str, Any]) -> str:
+    match part:
+        case {"$ref": str(place)}:
+            name = place.rpartition("/")[2]
+            refers = json_report.json_schema()["$defs"][name]
+            return f"[{name}](#{name})" if "properties" in refers else _kind(refers)
+        case {"const": value}:
+            return f"`{json.dumps(value)}`"
+        case {"enum": values}:
+            return ", ".join(f"`{json.dumps(value)}`" for value in values)
+        case {"anyOf": kinds}:
+            return " or ".join(_kind(each) for each in kinds)
+        case {"type": "array", "items": items}:
+            return f"list of {_kind(items)}"
+        case {"type": "object", "properties": members}:
+            return "object of " + ", ".join(f"`{name}`: {_kind(m)}" for name, m in members.items())
+        case {"type": list(kinds)}:
+            return " or ".join(_kind({**part, "type": kind}) for kind in kinds)
+        case {"type": str(kind)}:
+            words = {"string": "text", "integer": "whole number", "boolean": "true or false"}
+            return part.get("format", words.get(kind, kind))
+        case _:
+            raise ValueError(f"a kind of schema that this page cannot tell: {part}")
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "commands.md": commands_page,
     "settings.md": settings_page,
     "errors.md": errors_page,
     "exit-codes.md": exit_codes_page,
     "checks.md": checks_page,
+    "audit-report.md": audit_report_page,
 }
 
 

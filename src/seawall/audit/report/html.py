@@ -265,7 +265,9 @@ def _provisions(record: AuditRecord) -> list[ProvisionRow]:
         return []
     counts: dict[Provision, dict[Status, int]] = {}
     for result in record.results:
-        for provision in record.provisions_of(result) if not result.waived else ():
+        if result.waived or result.status is Status.NOT_APPLICABLE:
+            continue
+        for provision in record.provisions_of(result):
             here = counts.setdefault(provision, dict.fromkeys(Status, 0))
             here[result.status] += 1
     order = list(record.profile.provisions)
