@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seawall.audit.report import json_report, sarif
+from seawall.audit.report import html, json_report, sarif, terminal
 from seawall.audit.report.diff import parse_earlier
 from seawall.audit.report.patch import command_of, diff_of, patch_command
 from seawall.audit.report.record import AuditRecord
@@ -355,3 +355,33 @@ def test_places_are_files_as_the_current_directory_names_them() -> None:
         "uri": "file:///etc/mosquitto/mosquitto.conf"
     }
     assert told[ANONYMOUS.id]["artifactLocation"] == {"uri": "mqtt://broker.example:1883"}
+
+
+SECRET = "correct-horse-battery"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "applies"),
+    [
+        (f"a\nremote_password {SECRET}\nb\n", f"a\nremote_password {SECRET}\nc\n", True),
+        (f"x\naddress mqtt://u:{SECRET}@h\ny\n", f"x\naddress mqtt://u:{SECRET}@h\nz\n", True),
+        (f"password {SECRET}\n", f"password  {SECRET}\n", False),
+    ],
+    ids=["beside", "in a URL", "in the line that changes"],
+)
+def test_no_report_shows_a_secret_of_a_file_that_is_mended(
+    before: str, after: str, applies: bool
+) -> None:
+    fix = Fix("Mend it.", changes=(ChangeText("a.conf", before.encode(), after.encode()),))
+    record = sample_record(results=(make_result(ANONYMOUS, BROKER, Status.FAIL, "s", fix=fix),))
+    told = [
+        json.dumps(json_report.report(record)),
+        json.dumps(sarif.sarif(record)),
+        html.page(record),
+        "\n".join(terminal.finding_lines(record, record.failures[0])),
+    ]
+    assert [each for each in told if SECRET in each] == []
+    diff = diff_of(fix)
+    assert diff is not None
+    assert ("[redacted]" not in diff) is applies
+    assert patch_command(fix) == ("patch -p0" if applies else "seawall audit --fix")

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import difflib
 import shlex
+from typing import Final
 
-from seawall.audit.redaction import mask_settings
+from seawall.audit.redaction import MASK, Redactor, mask_settings
+from seawall.audit.target import Access
 from seawall.model.finding import ChangeMode, ChangeText, Fix
+
+_REDACTOR: Final = Redactor(Access())
+"""For keys and URLs; what the audit itself was given is masked before it gets here."""
 
 
 def command_of(fix: Fix) -> str | None:
@@ -33,7 +38,12 @@ def diff_of(fix: Fix) -> str | None:
 
 
 def patch_command(fix: Fix) -> str:
-    """Return how GNU patch takes `diff_of`: it refuses absolute paths, but strips a slash."""
+    """Return what applies `diff_of`: GNU patch refuses absolute paths, but strips a slash.
+
+    Where a secret had to be masked, only ``--fix`` still can.
+    """
+    if MASK in (diff_of(fix) or ""):
+        return "seawall audit --fix"
     is_absolute = any(each.path.startswith("/") for each in fix.changes)
     return "patch -d / -p1" if is_absolute else "patch -p0"
 
@@ -49,10 +59,15 @@ def _text(change: ChangeText) -> str:
     except UnicodeDecodeError:
         return ""
     full = _unified(change.path, before, after, context=3)
-    if (masked := mask_settings(full)) == full:
+    if (masked := masked_text(full)) == full:
         return full
     narrow = _unified(change.path, before, after, context=0)
-    return narrow if mask_settings(narrow) == narrow else masked
+    return narrow if masked_text(narrow) == narrow else masked
+
+
+def masked_text(text: str) -> str:
+    """Return lines of a file without what looks like a secret, by its name or by its form."""
+    return _REDACTOR.text(mask_settings(text))
 
 
 def _unified(path: str, before: str, after: str, *, context: int) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from seawall.audit.check import Check
 from seawall.audit.report.json_report import rfc3339
-from seawall.audit.report.patch import command_of, lines_of
+from seawall.audit.report.patch import command_of, lines_of, masked_text
 from seawall.audit.report.record import AuditRecord
 from seawall.audit.report.sarif_rules import (
     LEVELS,
@@ -195,7 +195,10 @@ def _artifact_changes(fix: Fix) -> Iterator[dict[str, Any]]:
                 sides = [lines_of(side.decode()) for side in (change.before, change.after)]
             except UnicodeDecodeError:
                 continue
-            if replacements := _replacements(*sides):
+            replacements = _replacements(*sides)
+            inserted = "".join(each["insertedContent"]["text"] for each in replacements)
+            # Masked it would be applied as it stands: a secret that is no mask any more.
+            if replacements and masked_text(inserted) == inserted:
                 uri = {"uri": _uri(visible_line(change.path))}
                 yield {"artifactLocation": uri, "replacements": replacements}
 
