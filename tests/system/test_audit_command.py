@@ -7,13 +7,17 @@ import os
 import pty
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from seawall.cli.exit_codes import AuditExitCode
@@ -415,3 +419,59 @@ def test_profiles_map_to_their_standard(firmware: Path) -> None:
     for profile in ("owasp-iot-2018", "etsi-303645", "nist-8259a"):
         found = report(firmware, "--profile", profile, "--fail-on", "critical")
         assert profile in json.dumps(found["profile"])
+
+
+# Leaving early
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def test_ctrl_c_ends_it_at_once(silent_port: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seawall.cli.main", "audit", f"http://127.0.0.1:{silent_port}"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for_client(silent_port)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.strip() == "interrupted"
+
+
+def wait_for_client(port: int) -> None:
+    """Wait until somebody else has connected to the port."""
+    mine = f"127.0.0.1:{port}"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        live = [c for c in psutil.net_connections("tcp4") if c.raddr and c.status == "ESTABLISHED"]
+        if any(f"{c.raddr.ip}:{c.raddr.port}" == mine for c in live):
+            return
+        time.sleep(0.02)
+    pytest.fail("nobody came")
+
+
+def test_a_reader_may_leave(firmware: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seawall.cli.main", "audit", str(firmware), "--sarif"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    said = process.stderr.read()
+    assert process.wait(timeout=30) == 0
+    assert said == ""
+    process.stderr.close()
+
+
+def test_a_file_that_cannot_be_written_is_told(firmware: Path) -> None:
+    done = audit(firmware, "--html", "/nowhere/page.html", status=AuditExitCode.USAGE)
+    assert "/nowhere/page.html: No such file or directory" in done.stderr

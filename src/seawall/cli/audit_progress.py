@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -13,6 +14,7 @@ from seawall.audit.running import Progress
 
 _CLEAR: Final = "\r\x1b[K"
 _NAME_CHARS: Final = 40
+_EVERY_S: Final = 0.1
 
 
 @contextmanager
@@ -24,10 +26,15 @@ def shown_progress() -> Iterator[Progress]:
         return
     lock = threading.Lock()
     counts: dict[str, tuple[int, int]] = {}
+    next_at = 0.0
 
     def show(name: str, done: int, total: int) -> None:
+        nonlocal next_at
         with lock:
             counts[name] = (done, total)
+            if time.monotonic() < next_at:
+                return
+            next_at = time.monotonic() + _EVERY_S
             all_done = sum(each for each, _ in counts.values())
             of = sum(each for _, each in counts.values())
             shown = visible_line(name, _NAME_CHARS)

@@ -52,6 +52,8 @@ def run(texts: tuple[str, ...], state: Path, given: Mapping[str, Any]) -> AuditE
     except SeawallError as error:
         print_error(error)
         return AuditExitCode.USAGE
+    except BrokenPipeError:
+        raise  # whoever read it has left: no error
     except OSError as error:
         print_error(SeawallError(f"{error.filename or 'a file'}: {error.strerror}"))
         return AuditExitCode.USAGE

@@ -81,5 +81,5 @@ def print_checks(checks: Sequence[Check]) -> None:
     say(f"{len(rows)} checks.")
 
 
-def _line(text: str, *, fg: str | None = None, bold: bool = False) -> None:
+def _line(text: str, *, fg: str | None = None, bold: bool | None = None) -> None:
     click.echo(click.style(text, fg=fg, bold=bold) if has_color() else text)
