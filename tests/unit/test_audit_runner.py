@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -241,6 +244,35 @@ def test_a_port_observes_in_the_stead_of_its_jobs() -> None:
 
     (result,), _ = audit(make("ported", [Refuse()], judge), ports={Refuse: port})
     assert result.evidence == "seen by a port of https://thing"
+
+
+STUCK = """
+import asyncio, threading
+from dataclasses import replace
+from test_audit_runner import TARGET, QUICK, Job, Terms, NOW, audit_all, make
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Stuck(Job[None]):
+    async def observe(self, target, limits):
+        await asyncio.to_thread(threading.Event().wait)
+
+results, faults = audit_all([TARGET], [make("stuck", [Stuck()])], Terms(QUICK, NOW))
+print(results[0].status, faults)
+"""
+
+
+def test_a_thread_that_is_stuck_does_not_keep_the_process() -> None:
+    # Such as one that waits for a name server.
+    done = subprocess.run(
+        [sys.executable, "-c", STUCK],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("unknown []\n", "")
 
 
 # Judges

@@ -12,14 +12,17 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from seawall.audit.check import Check
 from seawall.audit.runner import CANCEL_S, Outcome, Terms, audit_target
 from seawall.audit.target import Target
 from seawall.audit.verdicts import results, unknown
 from seawall.model.finding import Result
+
+T = TypeVar("T")
 
 AT_A_TIME: Final = 4
 """Targets; most of an audit is waiting."""
@@ -105,9 +108,33 @@ def _start(
     return errand
 
 
+class _LooseThreads(ThreadPoolExecutor):
+    """Threads for jobs that nobody waits for at the end of the process.
+
+    Names are resolved in a thread that cannot be stopped; with a name server that does not
+    answer it lives for half a minute, and Python's own pools would wait for it.
+    """
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **named: Any) -> Future[T]:
+        """Run a function in a thread of its own."""
+        future: Future[T] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(fn(*args, **named))
+            except BaseException as fault:
+                future.set_exception(fault)
+
+        threading.Thread(target=work, daemon=True).start()
+        return future
+
+
 def _run_loop(visit: Coroutine[Any, Any, None]) -> None:
     """Run a visit to its end; unlike `asyncio.run`, do not wait for jobs that will not end."""
     loop = asyncio.new_event_loop()
+    loop.set_default_executor(_LooseThreads())
     loop.set_exception_handler(lambda *_: None)  # a job given up has nobody to tell
     try:
         loop.run_until_complete(visit)
