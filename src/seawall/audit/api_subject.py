@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from seawall.audit.check import Answers, Job, Unobserved
 from seawall.audit.http_facts import Reply, Request, WalkFacts
-from seawall.audit.probes.http import Walk, origin_of
-from seawall.audit.probes.http_routes import RouteWalk
+from seawall.audit.probes.http import Walk, WideWalk, origin_of
+from seawall.audit.probes.http_routes import RouteWalk, WideRouteWalk
 from seawall.audit.target import Target, TargetKind
 from seawall.model.finding import Finding, References, Status
 
@@ -23,7 +23,6 @@ ENVIRONMENT: Final = Request("/.env")
 DOCS: Final = (Request("/docs"), Request("/openapi.json"), Request("/swagger.json"))
 DEBUG: Final = (Request("/debug"), Request("/console"), Request("/actuator/env"))
 FOLDERS: Final = (Request("/static/"), Request("/uploads/"))
-ROUTES: Final = RouteWalk()
 
 # What matters most is asked first: a server that closes after each answer is asked less.
 _ASKED: Final = (GIT, ENVIRONMENT, MISSING, *DOCS[:2], DEBUG[0], TRACE, *FOLDERS[:1], DEBUG[1])
@@ -37,7 +36,13 @@ def root_of(target: Target) -> Request:
 
 def surface(target: Target) -> Walk:
     """Return the walk that most checks share."""
-    return Walk(tuple(dict.fromkeys((root_of(target), *_ASKED, *_THEN))))
+    kind = Walk if target.uses_tls else WideWalk
+    return kind(tuple(dict.fromkeys((root_of(target), *_ASKED, *_THEN))))
+
+
+def routes(target: Target) -> RouteWalk:
+    """Return the walk over the API's routes."""
+    return RouteWalk() if target.uses_tls else WideRouteWalk()
 
 
 def on_surface(target: Target) -> Sequence[Job[Any]]:
@@ -47,7 +52,7 @@ def on_surface(target: Target) -> Sequence[Job[Any]]:
 
 def on_surface_and_routes(target: Target) -> Sequence[Job[Any]]:
     """Ask for the shared walk and the routes."""
-    return (surface(target), ROUTES)
+    return (surface(target), routes(target))
 
 
 def pages(target: Target, answers: Answers) -> list[tuple[Request, Reply]]:
@@ -71,7 +76,7 @@ def everything(target: Target, answers: Answers) -> list[tuple[Request, Reply]]:
     """
     found = answers[surface(target)].answered()
     try:
-        return found + answers[ROUTES].walk.answered()
+        return found + answers[routes(target)].walk.answered()
     except Unobserved:
         return found
 

@@ -54,15 +54,18 @@ def demand_tls(answers: Answers) -> None:
     Raises:
         Unobserved: nothing that answers by TLS was seen.
     """
+    reasons = []
+    try:
+        if answers[NEWEST_HELLO].version is not None:
+            return
+    except Unobserved as missing:
+        reasons.append(missing.reason)
     try:
         if answers[SESSION].version or answers[SESSION].refusal:
             return
-    except Unobserved:
-        if _flight(answers).version is None:
-            raise
-        return
-    if _flight(answers).version is None:
-        raise Unobserved("no TLS handshake came about")
+    except Unobserved as missing:
+        reasons.append(missing.reason)
+    raise Unobserved(reasons[0] if reasons else "no TLS handshake came about")
 
 
 def _flight(answers: Answers) -> ServerFlight:

@@ -7,12 +7,12 @@ from typing import Final
 
 from seawall.audit.api_subject import (
     KINDS,
-    ROUTES,
     curl,
     is_like_missing,
     on_surface_and_routes,
     pages,
     references,
+    routes,
     shown,
     surface,
 )
@@ -31,7 +31,7 @@ _CLOSED: Final = frozenset({401, 403, 407})
 
 
 def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
-    facts = answers[ROUTES]
+    facts = answers[routes(target)]
     walked = answers[surface(target)]
     closed = is_open = 0
     for route in facts.routes:
@@ -47,12 +47,11 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     if is_open:
         return
     unanswered = facts.walk.unanswered()
-    if closed and not unanswered:
+    is_described = any(route.declares_login is not None for route in facts.routes)
+    if closed and not (unanswered and is_described):
         count = len(facts.routes)
         yield Finding(Status.PASS, f"{closed} of {count} routes ({facts.source}) ask for a login")
-    elif closed and not target.access.openapi:
-        yield Finding(Status.PASS, f"{closed} routes ({facts.source}) ask for a login")
-    elif unanswered:
+    elif unanswered and is_described:
         yield Finding(Status.UNKNOWN, f"{unanswered[0][0].path}: {unanswered[0][1]}", key="unseen")
     else:
         yield _nothing_there(target, answers, facts.source)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from seawall.audit.check import Answers, Check
-from seawall.audit.probes.tls import Session
+from seawall.audit.check import Answers, Check, Unobserved
+from seawall.audit.probes.tls import CLOSED, Session
 from seawall.audit.target import Target, TargetKind
 from seawall.audit.tls_subject import (
     NEWEST_HELLO,
@@ -46,14 +46,26 @@ def _demanded(answers: Answers) -> str:
     """Return how the server demanded a certificate; empty if it did not."""
     if answers[NEWEST_HELLO].version is not None:
         # In TLS 1.2 the server judges before the handshake ends, so this is certain.
-        old = answers[_UP_TO_1_2]
-        if not old.demands_certificate:
-            return ""
-        return f"without a client certificate, the handshake was broken off ({old.refusal})"
+        end = _end_of_old(answers)
+        return end and f"without a client certificate, the handshake was broken off ({end})"
     new = answers[SESSION]
+    if new.refusal == CLOSED:
+        raise Unobserved("the server closed after the handshake, without saying why")
     if not new.demands_certificate:
         return ""
     return f"without a client certificate, the connection was ended ({new.refusal})"
+
+
+def _end_of_old(answers: Answers) -> str:
+    try:
+        old = answers[_UP_TO_1_2]
+    except Unobserved as missing:
+        # Some close so fast that their alert is lost on the way.
+        is_cut = "reset" in missing.reason or "closed" in missing.reason
+        if is_cut and answers[NEWEST_HELLO].wants_certificate:
+            return missing.reason
+        raise
+    return old.refusal if old.demands_certificate else ""
 
 
 CHECK: Final = Check(

@@ -284,6 +284,12 @@ def _landing(target: Target, asked: Request, reply: Reply | str) -> Request | No
     return Request(path.partition("#")[0]) if path.startswith("/") and path != url else None
 
 
+class WideWalk(Walk):
+    """The same of a server in plain HTTP, where no connection is needed for TLS."""
+
+    connections: ClassVar[int] = 20
+
+
 @dataclass(frozen=True)
 class PlainKnock(Job[Reply]):
     """Asks for the first page by plain HTTP on port 80 of a server that speaks HTTPS."""

@@ -55,6 +55,12 @@ class RouteWalk(Job[RouteFacts]):
         return RouteFacts(source, routes, walk_facts(replies))
 
 
+class WideRouteWalk(RouteWalk):
+    """The same of a server in plain HTTP, where no connection is needed for TLS."""
+
+    connections: ClassVar[int] = 13
+
+
 async def _routes(
     browser: Browser, target: Target, limits: Limits
 ) -> tuple[str, tuple[Route, ...]]:

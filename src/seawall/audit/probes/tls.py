@@ -33,6 +33,7 @@ _ANY_CIPHER: Final = "ALL:!aNULL:@SECLEVEL=0"
 _OP_LEGACY_SERVER_CONNECT: Final = 0x4  # ssl.OP_LEGACY_SERVER_CONNECT, from Python 3.12 on
 _QUIET_S: Final = 0.3
 _ROUND_TRIPS: Final = 4
+CLOSED: Final = "closed"
 OF_CLIENT_CERTIFICATE: Final = ("certificate_required", "handshake_failure", "bad_certificate")
 
 
@@ -119,7 +120,8 @@ class SessionFacts:
         version: Such as ``TLSv1.3``; empty if the server broke off.
         suite: OpenSSL's name.
         certificate: The server's own, DER; empty if it did not come to that.
-        refusal: The server's alert, such as ``certificate_required``; empty: it let us in.
+        refusal: The server's alert, such as ``certificate_required``; ``closed``: it ended
+            right after the handshake, without a word; empty: it let us in.
     """
 
     version: str = ""
@@ -176,12 +178,13 @@ async def _late_alert(receive: Any, took_s: float, limits: Limits) -> str:
     seconds = min(max(_QUIET_S, _ROUND_TRIPS * took_s), limits.read_timeout_s)
     try:
         async with asyncio.timeout(seconds):
-            await receive()
+            return "" if await receive() else CLOSED
     except ssl.SSLError as error:
         return alert_of(error)
-    except (TimeoutError, OSError):
+    except TimeoutError:
         return ""
-    return ""
+    except OSError:
+        return CLOSED
 
 
 def alert_of(error: ssl.SSLError) -> str:
