@@ -16,8 +16,8 @@ CHECK = Check(
     kinds=FIRMWARE,
     severity=Severity.HIGH,
     risk=Risk.READ,
-    why="A shell for debugging is a shell for everybody on the network: it reads keys, changes code "
-    "and stays when the bench is gone.",
+    why="A shell for debugging is a shell for everybody on the network: it reads keys, changes "
+    "code and stays when the bench is gone.",
     references=References(
         ("I2", "I9"), ("5.6-1", "5.6-4"), ("Logical Access to Interfaces",), (489, 306)
     ),

@@ -8,10 +8,10 @@ from seawall.audit.firmware.source import Weakness
 from seawall.model.finding import Fix, Item, References, Risk, Severity
 
 _FIX = Fix(
-    "Verify the server: `context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT); context.verify_mode = "
-    "tls.CERT_REQUIRED; context.load_verify_locations(ca)` and `wrap_socket(s, server_hostname=name)`, "
-    "for MQTT `MQTTClient(..., ssl=context)`; on Arduino `client.setCACert(ca)` instead of "
-    "`setInsecure()`."
+    "Verify the server: `context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)`, then "
+    "`context.verify_mode = tls.CERT_REQUIRED`, `context.load_verify_locations(ca)` and "
+    "`context.wrap_socket(s, server_hostname=name)`, for MQTT `MQTTClient(..., ssl=context)`. "
+    "On Arduino `client.setCACert(ca)` instead of `setInsecure()`."
 )
 
 CHECK = Check(
