@@ -25,8 +25,8 @@ def foreign_reading(seen: Foreign, fix: Fix, reproduce: str) -> Finding:
         return passed(denied)
     wanted = "" if seen.other is not None else ": needs a second identity (`other` in audit.toml)"
     return unknown(
-        "the broker grants the subscription and denies our publications, which proves nothing "
-        f"about reading{wanted}"
+        "the broker grants the subscription and nothing of others came, which proves nothing"
+        f"{wanted}"
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seawall.audit.check import Answers, Check
-from seawall.audit.mqtt_words import KINDS, by_hand, passed
-from seawall.audit.probes.mqtt import Knock
+from seawall.audit.check import Answers, Check, Unobserved
+from seawall.audit.mqtt_words import KINDS, by_hand, passed, unknown
+from seawall.audit.probes.mqtt import Knock, Listen
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity, Status
 
 _JOB = Knock()
+_OWN = Listen()
 _FIX = Fix(
     "Let in named clients alone. In mosquitto.conf: `allow_anonymous false` and "
     "`password_file /etc/mosquitto/passwd` (made by `mosquitto_passwd -c`), or better client "
@@ -20,6 +21,9 @@ _FIX = Fix(
 
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     greeting = answers[_JOB]
+    if greeting.is_silent and not _speaks_mqtt(answers):
+        yield unknown(f"{greeting.refusal}, and no identity was let in: is it a broker?")
+        return
     if not greeting.accepted:
         yield passed(f"a client without credentials is refused: {greeting.text}")
         return
@@ -29,6 +33,13 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         _FIX,
         reproduce=by_hand(target, "mosquitto_sub", "-t", "#", "-W", "3", "-v", as_anybody=True),
     )
+
+
+def _speaks_mqtt(answers: Answers) -> bool:
+    try:
+        return answers[_OWN].greeting.accepted
+    except Unobserved:
+        return False
 
 
 CHECK = Check(
@@ -43,6 +54,6 @@ CHECK = Check(
     references=References(
         ("I2", "I9"), ("5.5-5", "5.6-1"), ("Logical Access to Interfaces",), (306,)
     ),
-    jobs=lambda _: [_JOB],
+    jobs=lambda _: [_JOB, _OWN],
     judge=_judge,
 )

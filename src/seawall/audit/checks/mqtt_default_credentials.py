@@ -27,6 +27,8 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     wrong = answers[_WRONG]
     if wrong.refusal.startswith("TLS"):
         yield beside(f"nobody without a certificate gets to a password ({wrong.text})")
+    elif wrong.is_silent:
+        yield unknown(wrong.text)
     elif wrong.accepted:
         yield beside("the broker checks no password, as mqtt.auth.wrong-password says")
     elif not target.access.try_defaults:

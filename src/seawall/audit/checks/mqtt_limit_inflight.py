@@ -6,13 +6,12 @@ from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
 from seawall.audit.mqtt_words import KINDS, passed, unknown
-from seawall.audit.probes.mqtt import Knock
-from seawall.audit.probes.mqtt_link import Who
+from seawall.audit.probes.mqtt import Listen
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity, Status
 from seawall.wire.mqtt.codes import V5, Property
 
-_JOB = Knock(Who.OWN)
+_JOB = Listen()
 _DEFAULT = 65_535
 """What holds without the property (MQTT 5.0, 3.2.2.3.3)."""
 _FIX = Fix(
@@ -22,10 +21,8 @@ _FIX = Fix(
 
 
 def _judge(_: Target, answers: Answers) -> Iterable[Finding]:
-    greeting = answers[_JOB]
-    if not greeting.accepted:
-        yield unknown(f"not let in: {greeting.text}")
-    elif greeting.version != V5:
+    greeting = answers[_JOB].greeting
+    if greeting.version != V5:
         yield unknown("MQTT 3.1.1 does not tell how many messages may be under way")
     else:
         maximum = greeting.number(Property.RECEIVE_MAXIMUM) or _DEFAULT

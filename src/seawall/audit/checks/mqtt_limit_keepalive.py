@@ -6,13 +6,12 @@ from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
 from seawall.audit.mqtt_words import KINDS, passed, unknown
-from seawall.audit.probes.mqtt import Knock
-from seawall.audit.probes.mqtt_link import Who
+from seawall.audit.probes.mqtt import Listen
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity, Status
 from seawall.wire.mqtt.codes import V5, Property
 
-_JOB = Knock(Who.OWN)
+_JOB = Listen()
 _SOUND_S = 3600
 _FIX = Fix(
     "Let the broker set a keep-alive (MQTT 5: Server Keep Alive). In mosquitto.conf: "
@@ -21,10 +20,7 @@ _FIX = Fix(
 
 
 def _judge(_: Target, answers: Answers) -> Iterable[Finding]:
-    greeting = answers[_JOB]
-    if not greeting.accepted:
-        yield unknown(f"not let in: {greeting.text}")
-        return
+    greeting = answers[_JOB].greeting
     if greeting.version != V5:
         yield unknown("MQTT 3.1.1 does not tell which keep-alive holds")
         return

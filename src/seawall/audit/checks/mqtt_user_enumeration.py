@@ -22,6 +22,8 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     wrong, nobody = answers[_WRONG], answers[_NOBODY]
     if wrong.refusal.startswith("TLS"):
         yield beside(f"nobody without a certificate gets to a password ({wrong.text})")
+    elif wrong.is_silent:
+        yield unknown(wrong.text)
     elif wrong.accepted or nobody.accepted:
         yield beside("the broker checks no password")
     elif target.access.username is None:

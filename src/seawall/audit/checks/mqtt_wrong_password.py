@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
-from seawall.audit.mqtt_words import KINDS, beside, passed
+from seawall.audit.mqtt_words import KINDS, beside, passed, unknown
 from seawall.audit.probes.mqtt import Guess, TryPassword
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity, Status
@@ -26,6 +26,8 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         yield Finding(Status.FAIL, text, _FIX)
     elif greeting.refusal.startswith("TLS"):
         yield beside(f"nobody without a certificate gets to a password ({greeting.text})")
+    elif greeting.is_silent:
+        yield unknown(greeting.text)
     else:
         yield passed(f"{who} with a random password is refused: {greeting.text}")
 

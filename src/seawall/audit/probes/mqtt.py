@@ -4,9 +4,8 @@ Nothing is published on a topic of a real device: topics are made up below
 ``devices/seawall-audit-NONCE``; the second identity, which is made for auditing,
 uses its own. Nothing is retained, and no session outlives its connection.
 
-``connections`` counts the worst: a broker that knows 3.1.1 alone, or wants client
-ids, is called twice, and one that closes on what it denies is called again. All
-jobs together stay within 40.
+``connections`` counts twice what is usual: a broker that knows 3.1.1 alone, or wants
+client ids, is called again. Default passwords are tried in one version alone.
 """
 
 from __future__ import annotations
@@ -24,11 +23,13 @@ from seawall.audit.probes.mqtt_link import (
     Who,
     access_of,
     open_link,
+    turns,
 )
 from seawall.audit.target import Access, Target
 from seawall.errors import SeawallError
 from seawall.pki.certificates import load_certificate
-from seawall.wire.mqtt.codes import V5
+from seawall.wire.mqtt.codes import V5, Property
+from seawall.wire.mqtt.fields import encode_variable
 
 LISTEN_S: Final = 0.8
 """How long to wait for messages of others; what is retained comes at once."""
@@ -69,6 +70,7 @@ class Heard:
 
     Attributes:
         identity: Its name: the certificate's or the user's; empty: none.
+        greeting: How it was let in.
         everything: Code of SUBACK for ``#``, None if there was none.
         system: The same for ``$SYS/#``.
         messages: What came.
@@ -76,6 +78,7 @@ class Heard:
     """
 
     identity: str
+    greeting: Greeting
     everything: int | None
     system: int | None
     messages: tuple[Message, ...]
@@ -139,12 +142,14 @@ class Foreign:
         own: Its publications.
         other: Publications of the second identity, on that one's topics, and whether
             the first identity got them. None: there is no second one.
+        takes_large: Whether the broker waits for the rest of a packet of 16 MiB.
     """
 
     identity: str
     subscribed: tuple[int, ...]
     own: tuple[Attempt, ...]
     other: tuple[Attempt, ...] | None
+    takes_large: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,7 @@ class Listen(Job[Heard]):
                 for each in link.messages[:MAX_MESSAGES]
             )
             cut = len(link.messages) >= MAX_MESSAGES
-            return Heard(identity_of(access), codes[0], codes[1], kept, cut)
+            return Heard(identity_of(access), link.greeting, codes[0], codes[1], kept, cut)
 
 
 @dataclass(frozen=True)
@@ -206,7 +211,7 @@ class TryForeign(Job[Foreign]):
     With a second identity, that one publishes on topics of its own while the first listens.
     """
 
-    connections: ClassVar[int] = 10
+    connections: ClassVar[int] = 6
 
     async def observe(self, target: Target, limits: Limits) -> Foreign:
         """Return what was granted and what came."""
@@ -215,24 +220,25 @@ class TryForeign(Job[Foreign]):
         filters = [f"{base}/#"]
         if other is not None and identity_of(other):
             filters.append(f"devices/{identity_of(other)}/#")
+        theirs = None
         async with _entered(target, access, limits) as link:
             codes = await link.subscribe(*filters, qos=1)
             own = await _publish(link, [f"{base}/commands", f"{base}/readings"], limits)
-            theirs = None
             if other is not None and link.lost is None:
                 theirs = await _hear_other(target, link, (base, other), limits)
+            large = await _announce_large(link, f"{base}/readings")
         if other is not None and theirs is None:
             async with _entered(target, access, limits) as link:
                 await link.subscribe(*filters, qos=1)
                 theirs = await _hear_other(target, link, (base, other), limits)
-        return Foreign(identity_of(access), codes, own, theirs)
+        return Foreign(identity_of(access), codes, own, theirs, large)
 
 
 @dataclass(frozen=True)
 class TakeOver(Job[Takeover]):
     """Connects as the first identity, then as the second with the same client id."""
 
-    connections: ClassVar[int] = 8
+    connections: ClassVar[int] = 4
 
     async def observe(self, target: Target, limits: Limits) -> Takeover:
         """Return how the broker took it."""
@@ -251,7 +257,10 @@ class TakeOver(Job[Takeover]):
             raise Unobserved(f"the first identity is refused: {refused}") from None
 
     async def _try(self, target: Target, other: Access, client_id: str, limits: Limits) -> Takeover:
-        async with open_link(target, Asking(target.access, client_id), limits) as link:
+        async with (
+            turns.of(target, target.access),
+            open_link(target, Asking(target.access, client_id), limits) as link,
+        ):
             second = await _greeting(target, Asking(other, client_id), limits)
             lost = await link.ended(QUIET_S)
             code = lost.code if lost is not None else None
@@ -278,7 +287,6 @@ class TryPassword(Job[Greeting]):
 class TryDefault(Job[Greeting]):
     """Signs in with one of `DEFAULT_CREDENTIALS`."""
 
-    connections: ClassVar[int] = 2
     number: int
 
     async def observe(self, target: Target, limits: Limits) -> Greeting:
@@ -286,26 +294,6 @@ class TryDefault(Job[Greeting]):
         name, word = DEFAULT_CREDENTIALS[self.number]
         access = access_of(target, Who.ANYBODY)
         return await _greeting(target, Asking(access, "", name, word), limits)
-
-
-@dataclass(frozen=True)
-class AnnounceLarge(Job[bool]):
-    """Begins a PUBLISH that says it is of 16 MiB, and goes away."""
-
-    connections: ClassVar[int] = 2
-
-    async def observe(self, target: Target, limits: Limits) -> bool:
-        """Return whether the broker waits for the rest of it."""
-        async with _entered(target, target.access, limits) as link:
-            if link.greeting.number(0x27) is not None:  # it has told its maximum
-                return False
-            left, size = LARGE_BYTES, bytearray()
-            while left:
-                left, low = left >> 7, left & 127
-                size.append(low | (128 if left else 0))
-            topic = f"devices/seawall-audit-{limits.nonce}/readings".encode()
-            await link.send_raw(b"\x30" + bytes(size) + len(topic).to_bytes(2, "big") + topic)
-            return await link.ended(QUIET_S) is None
 
 
 def identity_of(access: Access) -> str:
@@ -338,17 +326,25 @@ class _entered:  # noqa: N801  reads as what it does: `async with _entered(...)`
     def __init__(self, target: Target, access: Access, limits: Limits) -> None:
         self._has_identity = access.cert is not None or access.username is not None
         self._way = open_link(target, Asking(access), limits)
+        self._turn = turns.of(target, access)
 
     async def __aenter__(self) -> Link:
+        await self._turn.acquire()
         try:
             return await self._way.__aenter__()
-        except Refused as refused:
+        except BaseException as error:
+            self._turn.release()
+            if not isinstance(error, Refused):
+                raise
             if self._has_identity:
-                raise Unobserved(f"the broker refuses this identity ({refused})") from None
+                raise Unobserved(f"the broker refuses this identity ({error})") from None
             raise Unobserved("needs an identity: --cert and --key, or --username") from None
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        await self._way.__aexit__(type(error) if error else None, error, None)
+        try:
+            await self._way.__aexit__(type(error) if error else None, error, None)
+        finally:
+            self._turn.release()
         if isinstance(error, Refused):
             raise Unobserved(f"the connection ended ({error})") from None
 
@@ -372,6 +368,16 @@ async def _publish(link: Link, topics: list[str], limits: Limits) -> tuple[Attem
         await link.collect(QUIET_S, MAX_MESSAGES, accepted)
     came = {each.topic for each in link.messages}
     return tuple(Attempt(topic, code, link.version, topic in came) for topic, code in codes)
+
+
+async def _announce_large(link: Link, topic: str) -> bool:
+    """Begin a PUBLISH that says it is of 16 MiB; whether the broker waits for the rest."""
+    if link.lost is not None or link.greeting.number(Property.MAXIMUM_PACKET_SIZE) is not None:
+        return False  # it has told its maximum, or is not to be asked
+    name = topic.encode()
+    head = b"\x30" + encode_variable(LARGE_BYTES) + len(name).to_bytes(2, "big") + name
+    await link.send_raw(head)
+    return await link.ended(QUIET_S) is None
 
 
 async def _hear_other(

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from seawall.audit.check import Limits, Unobserved
 from seawall.audit.target import Access, Target
@@ -66,6 +67,11 @@ class Greeting:
     code: int | None = None
     properties: tuple[tuple[int, int], ...] = ()
     refusal: str = ""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the connection was closed without a word: that is no answer of a broker."""
+        return self.code is None and not self.refusal.startswith("TLS")
 
     def number(self, name: int) -> int | None:
         """Return a property."""
@@ -142,7 +148,7 @@ class Link:
             raise Refused(Greeting(False, V311, self._head[3]))
         if not self._head:
             raise Refused(Greeting(False, self.version, None, (), "closed without CONNACK"))
-        if isinstance(event, Lost) and event.code is not None and self._head[0] == 0x20:
+        if isinstance(event, Lost) and event.error.reference == "connection-refused":
             raise Refused(Greeting(False, self.version, event.code))
         raise Unobserved("what answers speaks no MQTT")
 
@@ -187,6 +193,11 @@ class Link:
                 raise Unobserved(f"no {what} within {self._limits.read_timeout_s:g} s")
             if isinstance(event, kind):
                 return event
+        if self.lost.code == ReasonCode.SESSION_TAKEN_OVER:
+            # An end like this is no denial: it must not be taken for one.
+            raise Unobserved(
+                "another client with this identity is there: use one of the audit's own"
+            )
         return None
 
     async def _next(self, timeout_s: float) -> Event | None:
@@ -278,6 +289,26 @@ class Asking:
     def has_secret(self) -> bool:
         """Whether a password of the user's would be sent."""
         return self.username is None and self.access.password is not None
+
+
+class _Turns:
+    """Lets each identity connect once at a time.
+
+    A broker that binds client ids to identities ends the earlier connection for the later.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, asyncio.Lock]]
+        self._locks = WeakKeyDictionary()
+
+    def of(self, target: Target, access: Access) -> asyncio.Lock:
+        """Return the turn of an identity at a target."""
+        name = (target.host, target.port, access.cert, access.username)
+        locks = self._locks.setdefault(asyncio.get_running_loop(), {})
+        return locks.setdefault(name, asyncio.Lock())
+
+
+turns: Final = _Turns()
 
 
 @asynccontextmanager
