@@ -127,7 +127,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={'ro' if self._read_only else 'rw'}",
+            f"{self.path.absolute().as_uri()}?{self._mode()}",
             uri=True,
             timeout=_BUSY_TIMEOUT_S,
             isolation_level=None,
@@ -140,6 +140,14 @@ class Database:
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute("PRAGMA secure_delete = FAST")
         return db
+
+    def _mode(self) -> str:
+        if not self._read_only:
+            return "mode=rw"
+        # Without a log beside it nobody has it open, and all of it stands in the file itself;
+        # to open it as usual would leave an empty log and its index behind.
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return "mode=ro" if log.exists() else "mode=ro&immutable=1"
 
     def _give_back(self, db: sqlite3.Connection) -> None:
         if db.in_transaction:
