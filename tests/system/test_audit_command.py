@@ -296,6 +296,8 @@ def test_fix_shows_the_diff_applies_it_and_audits_again(
 ) -> None:
     path = firmware / "settings.ini"
     shown = audit(*fixable, status=AuditExitCode.FINDINGS).stdout
+    shown += audit(*fixable, "--json", status=AuditExitCode.FINDINGS).stdout
+    shown += audit(*fixable, "--sarif", status=AuditExitCode.FINDINGS).stdout
     done = audit(*fixable, "--fix", "--yes", "--json", "--fail-on", "critical")
     assert "-state = open" in done.stderr
     assert "+state = shut" in done.stderr

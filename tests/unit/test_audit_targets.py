@@ -182,3 +182,10 @@ def test_a_kind_that_is_said_is_not_guessed(tmp_path: Path) -> None:
     path = tmp_path / "export.dat"
     path.write_bytes(b"whatever")
     assert parse_target(str(path), kind=TargetKind.INVENTORY).kind is TargetKind.INVENTORY
+
+
+def test_one_file_of_firmware_is_told_to_come_with_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("import machine\n")
+    with pytest.raises(UsageError) as refused:
+        parse_target(str(tmp_path / "main.py"))
+    assert "give the folder" in refused.value.hint

@@ -25,6 +25,7 @@ _SCHEMES: Final[dict[str, tuple[TargetKind, int, bool]]] = {
     "tls": (TargetKind.TLS, 443, True),
     "host": (TargetKind.HOST, 0, False),
 }
+_FIRMWARE: Final = (".py", ".mpy", ".ino", ".c", ".cpp", ".h", ".bin", ".elf", ".uf2", ".hex")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST: Final = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?\Z|[0-9A-Fa-f:.]+(?:%\w+)?\Z"
@@ -137,8 +138,7 @@ def _recognized(text: str, name: str, head: bytes) -> TargetKind:
     try:
         return recognize_file(name, head)
     except UnrecognizedError as error:
-        raise UsageError(
-            f"target {text}: {error}",
-            hint=f"the audit knows {', '.join(TITLES.values())}; "
-            "'kind' in audit.toml says what a file is",
-        ) from None
+        hint = f"the audit knows {', '.join(TITLES.values())}; 'kind' in audit.toml says what it is"
+        if name.lower().endswith(_FIRMWARE):
+            hint = "firmware is audited as a folder: give the folder"
+        raise UsageError(f"target {text}: {error}", hint=hint) from None
