@@ -13,11 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Final
 
 DEFAULT_PORT: Final = 1883
 MAX_LINES: Final = 100_000
 """More is no configuration; the rest is not read, and said so."""
+
+MAX_PROBLEMS: Final = 200
+"""Lines that are named as not understood: a file with more is another kind of file."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -70,6 +74,10 @@ GENERAL_SETTINGS: Final = _words(
     upgrade_outgoing_qos user websockets_headers_size websockets_log_level
     """
 )
+ALL_SETTINGS: Final = (
+    LISTENER_SETTINGS | SECURITY_SETTINGS | BRIDGE_SETTINGS | GENERAL_SETTINGS
+) | {"listener", "connection"}
+_MAX_NAME: Final = max(map(len, ALL_SETTINGS)) + 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +317,7 @@ def _read(source: Source, found: Configuration) -> None:
     for setting in settings_of(source):
         name = setting.name
         if not setting.value:
-            _note(found, setting, f"{_shown(name)} has no value")
+            _note(found, setting, "a setting has no value")
         elif name == "listener":
             listener = Listener(setting)
             found.listeners.append(listener)
@@ -334,7 +342,8 @@ def _place(setting: Setting, listener: Listener, found: Configuration) -> None:
     elif name in GENERAL_SETTINGS:
         found.general.settings.append(setting)
     else:
-        _note(found, setting, f"unknown setting {_shown(name)}")
+        known = len(found.problems) < MAX_PROBLEMS  # looking for what is alike takes its time
+        _note(found, setting, f"unknown {_shown(name)}" if known else "")
 
 
 def _settle_default(found: Configuration) -> None:
@@ -349,8 +358,17 @@ def _settle_default(found: Configuration) -> None:
 
 
 def _note(found: Configuration, setting: Setting, text: str) -> None:
+    if len(found.problems) >= MAX_PROBLEMS:
+        return
     found.problems.append(Problem(setting.path, setting.line, text))
 
 
 def _shown(name: str) -> str:
-    return repr(name[:40].encode("utf-8", "replace").decode())
+    """Name a setting with a typing error; a word that is like none may be anything, a secret."""
+    return f"setting `{name}`, like `{near[0]}`" if (near := _like(name)) else "setting"
+
+
+def _like(name: str) -> list[str]:
+    if len(name) > _MAX_NAME:
+        return []
+    return get_close_matches(name, ALL_SETTINGS, 1, 0.8)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from seawall.audit.mqtt_facts import Foreign
 from seawall.audit.mqtt_words import passed, unknown
-from seawall.audit.probes.mqtt import Foreign
 from seawall.model.finding import Finding, Fix, Status
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
+from seawall.audit.mqtt_facts import Attempt
 from seawall.audit.mqtt_words import KINDS, by_hand, passed, unknown
-from seawall.audit.probes.mqtt import Attempt, TryForeign
+from seawall.audit.probes.mqtt import TryForeign
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity, Status
 

@@ -15,11 +15,10 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from seawall.audit.check import Job, Limits, Unobserved
+from seawall.audit.mqtt_facts import Attempt, Foreign, Greeting, Heard, Message, Takeover
+from seawall.audit.probes.mqtt_dial import Asking, Refused
 from seawall.audit.probes.mqtt_link import (
-    Asking,
-    Greeting,
     Link,
-    Refused,
     Who,
     access_of,
     open_link,
@@ -28,7 +27,7 @@ from seawall.audit.probes.mqtt_link import (
 from seawall.audit.target import Access, Target
 from seawall.errors import SeawallError
 from seawall.pki.certificates import load_certificate
-from seawall.wire.mqtt.codes import V5, Property
+from seawall.wire.mqtt.codes import Property
 from seawall.wire.mqtt.fields import encode_variable
 
 LISTEN_S: Final = 0.8
@@ -50,117 +49,6 @@ DEFAULT_CREDENTIALS: Final = (
     ("test", "test"),
 )
 """Of EMQX, HiveMQ, RabbitMQ and of tutorials. Never more than five."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message that came; the first `MAX_KEPT_BYTES` of its payload, which no repr shows."""
-
-    topic: str
-    payload: bytes
-    retained: bool
-
-    def __repr__(self) -> str:
-        return f"Message({self.topic!r}, {len(self.payload)} bytes)"
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What a client hears.
-
-    Attributes:
-        identity: Its name: the certificate's or the user's; empty: none.
-        greeting: How it was let in.
-        everything: Code of SUBACK for ``#``, None if there was none.
-        system: The same for ``$SYS/#``.
-        messages: What came.
-        cut: Whether more came than was kept.
-    """
-
-    identity: str
-    greeting: Greeting
-    everything: int | None
-    system: int | None
-    messages: tuple[Message, ...]
-    cut: bool
-
-    @property
-    def foreign(self) -> tuple[Message, ...]:
-        """Messages of others: neither ``$SYS`` nor below a level with the own name."""
-        return tuple(
-            each
-            for each in self.messages
-            if not each.topic.startswith("$") and self.identity not in each.topic.split("/")
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One publication on a topic that is not one's own.
-
-    Attributes:
-        topic: Where.
-        code: Of PUBACK; None: the broker closed the connection instead.
-        version: In 3.1.1 a PUBACK says nothing.
-        delivered: Whether it came back to a subscriber.
-    """
-
-    topic: str
-    code: int | None
-    version: int
-    delivered: bool
-
-    @property
-    def is_granted(self) -> bool:
-        """Whether it is proven that the topic can be written."""
-        return self.delivered or (self.version == V5 and self.code is not None and self.code < 0x80)
-
-    @property
-    def is_denied(self) -> bool:
-        """Whether it is proven that it cannot."""
-        if self.delivered:
-            return False
-        return self.code is None or (self.version == V5 and self.code >= 0x80)
-
-    @property
-    def text(self) -> str:
-        """The answer in words."""
-        if self.code is None:
-            return "the broker closed the connection"
-        if self.version != V5:
-            return "PUBACK (of 3.1.1: without a code)"
-        return f"PUBACK {self.code}" + (" (not authorized)" if self.code == 0x87 else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """What an identity can do at topics of a device that it is not.
-
-    Attributes:
-        identity: Its name, empty if it has none.
-        subscribed: Codes of SUBACK for the foreign filters; empty: the broker closed.
-        own: Its publications.
-        other: Publications of the second identity, on that one's topics, and whether
-            the first identity got them. None: there is no second one.
-        takes_large: Whether the broker waits for the rest of a packet of 16 MiB.
-    """
-
-    identity: str
-    subscribed: tuple[int, ...]
-    own: tuple[Attempt, ...]
-    other: tuple[Attempt, ...] | None
-    takes_large: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Takeover:
-    """What happens when another identity comes with one's client id."""
-
-    first: Greeting
-    second: Greeting
-    first_ended: bool
-    code: int | None
-    """Of DISCONNECT, if the broker sent one."""
 
 
 class Guess(StrEnum):

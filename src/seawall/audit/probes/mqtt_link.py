@@ -7,21 +7,19 @@ a server whose certificate is trusted (or where ``mqtt://`` was asked for).
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import socket
 import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from seawall.audit.check import Limits, Unobserved
+from seawall.audit.mqtt_facts import Greeting
+from seawall.audit.probes.mqtt_dial import Asking, Refused, Streams, alert_text, dial
 from seawall.audit.target import Access, Target
-from seawall.errors import SeawallError
 from seawall.wire.mqtt.client import (
     ClientConnection,
     Connected,
@@ -50,49 +48,6 @@ class Who(StrEnum):
     """The second identity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """How the broker answered CONNECT.
-
-    Attributes:
-        accepted: Whether we are in.
-        version: Protocol level of the answer.
-        code: Of CONNACK; None if none came.
-        properties: Of CONNACK in MQTT 5.0, the numbers alone.
-        refusal: Why there was no CONNACK: ``TLS alert ...`` or ``closed``.
-    """
-
-    accepted: bool
-    version: int = V5
-    code: int | None = None
-    properties: tuple[tuple[int, int], ...] = ()
-    refusal: str = ""
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether the connection was closed without a word: that is no answer of a broker."""
-        return self.code is None and not self.refusal.startswith("TLS")
-
-    def number(self, name: int) -> int | None:
-        """Return a property."""
-        return dict(self.properties).get(name)
-
-    @property
-    def text(self) -> str:
-        """Return the answer in words."""
-        if self.code is None:
-            return self.refusal
-        return f"CONNACK {self.code}" if self.code < 0x80 else f"CONNACK 0x{self.code:02x}"
-
-
-class Refused(Exception):  # noqa: N818  an answer, not a fault
-    """The broker does not want us; ``greeting`` says how."""
-
-    def __init__(self, greeting: Greeting) -> None:
-        super().__init__(greeting.text)
-        self.greeting = greeting
-
-
 def access_of(target: Target, who: Who) -> Access:
     """Return what an identity has to show."""
     if who is Who.OTHER:
@@ -110,7 +65,7 @@ class Link:
 
     def __init__(
         self,
-        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        streams: Streams,
         connect: Connect,
         limits: Limits,
     ) -> None:
@@ -232,7 +187,7 @@ class Link:
         except ssl.SSLError as error:
             if self.greeting.accepted:
                 return b""
-            raise Refused(Greeting(False, self.version, None, (), _alert(error))) from error
+            raise Refused(Greeting(False, self.version, None, (), alert_text(error))) from error
         except OSError:
             return b""  # a reset says no more than an end
         self._left -= len(data)
@@ -259,36 +214,6 @@ class Link:
             await asyncio.wait_for(self._writer.wait_closed(), 0.2)
         except (OSError, TimeoutError):
             self._writer.transport.abort()
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """How to connect.
-
-    Attributes:
-        access: What to show.
-        client_id: Empty: the broker chooses, so that nobody is taken over by chance.
-        username: Instead of the access's own.
-        password: Instead of the access's own.
-    """
-
-    access: Access
-    client_id: str = ""
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-
-    def packet(self, version: int, client_id: str) -> Connect:
-        """Return CONNECT; keep-alive 0, to see whether that is granted."""
-        name = self.username if self.username is not None else self.access.username
-        word = self.password if self.username is not None else self.access.password
-        # 3.1.1 knows no password without a user name [MQTT-3.1.2-22].
-        kept = word.encode() if word is not None and name is not None else None
-        return Connect(client_id, True, 0, version, name, kept)
-
-    @property
-    def has_secret(self) -> bool:
-        """Whether a password of the user's would be sent."""
-        return self.username is None and self.access.password is not None
 
 
 class _Turns:
@@ -324,7 +249,7 @@ async def open_link(target: Target, asking: Asking, limits: Limits) -> AsyncIter
     """
     version, client_id = V5, asking.client_id
     for last in (False, True):
-        link = await _connect(target, asking.packet(version, client_id), asking, limits)
+        link = Link(await dial(target, asking, limits), asking.packet(version, client_id), limits)
         try:
             await link.greet()
         except Refused as refused:
@@ -357,82 +282,3 @@ def _another_way(
     if old:
         return V311, made_up, True
     return version, made_up if nameless else client_id, nameless
-
-
-async def _connect(target: Target, connect: Connect, asking: Asking, limits: Limits) -> Link:
-    context, name = None, None
-    if target.uses_tls:
-        context = _context(asking)
-        name = asking.access.server_name or target.access.server_name or target.host
-    try:
-        streams = await asyncio.wait_for(
-            asyncio.open_connection(target.host, target.port, ssl=context, server_hostname=name),
-            limits.connect_timeout_s,
-        )
-    except TimeoutError:
-        what = "TLS handshake" if context else "connection"
-        raise Unobserved(f"no {what} within {limits.connect_timeout_s:g} s") from None
-    except ssl.SSLCertVerificationError as error:
-        raise Unobserved(
-            f"the certificate is not trusted ({error.verify_message}): no password was sent; "
-            "give --ca or --pin"
-        ) from error
-    except ssl.SSLError as error:
-        raise _handshake(error) from error
-    except socket.gaierror:
-        raise Unobserved("the name is not known") from None
-    except OSError as error:
-        raise Unobserved(_reason(error)) from error
-    link = Link(streams, connect, limits)
-    if context is not None and not _has_pin(streams[1], target.access.pin):
-        await link.close()
-        raise Unobserved("the server's certificate is not the pinned one: nothing was sent")
-    return link
-
-
-def _has_pin(writer: asyncio.StreamWriter, pin: str | None) -> bool:
-    if pin is None:
-        return True
-    der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    return der is not None and hashlib.sha256(der).hexdigest() == pin
-
-
-def _context(asking: Asking) -> ssl.SSLContext:
-    """Make a context: strict where a password goes, and open to any broker elsewhere."""
-    access = asking.access
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        if asking.has_secret and access.pin is None:
-            context.load_verify_locations(access.ca) if access.ca else context.load_default_certs()
-        else:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            # Old brokers are to be seen; what their TLS is worth, the TLS checks say.
-            context.set_ciphers("ALL:@SECLEVEL=0")
-            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        if access.cert is not None:
-            context.load_cert_chain(access.cert, access.key, password=lambda: b"")
-    except (OSError, ValueError, SeawallError) as error:
-        raise Unobserved(f"certificate, key or CA file cannot be used: {error}") from error
-    return context
-
-
-def _handshake(error: ssl.SSLError) -> Exception:
-    if "ALERT" in (error.reason or ""):
-        return Refused(Greeting(False, V5, None, (), _alert(error)))
-    if error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}:
-        return Unobserved("what answers speaks no TLS")
-    return Unobserved(f"no TLS handshake ({_alert(error)})")
-
-
-def _alert(error: ssl.SSLError) -> str:
-    words = (error.reason or type(error).__name__).lower().replace("_", " ")
-    return "TLS: " + words.replace("tlsv1 ", "").replace("tlsv13 ", "").replace("sslv3 ", "")
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, ConnectionResetError | ssl.SSLEOFError):
-        return "connection reset"
-    return f"no connection ({(error.strerror or type(error).__name__).lower()})"
