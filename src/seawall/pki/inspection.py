@@ -6,6 +6,7 @@ unknown kind, or broken: what cannot be read is left out, and no error but one l
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 T = TypeVar("T")
@@ -75,7 +77,10 @@ def inspect(der: bytes) -> CertificateReport:
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise CertificateError(f"larger than {MAX_CERTIFICATE_BYTES} bytes")
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        with warnings.catch_warnings():
+            # Serial numbers below 1 and the like: the warning is for who made it, not for us.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            certificate = x509.load_der_x509_certificate(der)
         not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except _BROKEN as error:
         raise CertificateError(type(error).__name__) from error

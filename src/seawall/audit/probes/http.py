@@ -171,8 +171,12 @@ class Browser:
                         body += event.data
                     else:
                         is_whole = True
-        except (TimeoutError, OSError, h11.RemoteProtocolError):
+        except (TimeoutError, OSError):
             if head is None:
+                raise
+        except h11.RemoteProtocolError:
+            # A body that ends too early is one that still can be read; anything else is no HTTP.
+            if head is None or not body:
                 raise
         if head is None:
             raise _ClosedError
