@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -20,7 +21,9 @@ from seawall.audit.check import Limits
 from seawall.audit.fixing import apply, planned
 from seawall.audit.target import FleetPolicy, Target, TargetKind
 from seawall.daemon.assemble import create_store, open_installation, open_store_to_read
+from seawall.daemon.nightly_audit import NightlyAudit, run_audit
 from seawall.daemon.settings import read_settings, write_settings
+from seawall.errors import ServiceError
 from seawall.model.device import Board, DeviceStatus, Profile, Trust
 from seawall.model.event import Event
 from seawall.model.finding import Result, Severity, Status
@@ -33,6 +36,7 @@ from seawall.operations.audit_targets import AuditOrder, audit_targets, list_che
 from seawall.operations.create_installation import NewInstallation, create_installation
 from seawall.operations.create_update_keys import KeyPlan, create_update_keys
 from seawall.operations.installation import Installation
+from seawall.operations.keep_audit import last_audit
 from seawall.operations.passwords import hash_password
 from seawall.operations.update_signing import NewKeys
 from seawall.testing.daemon_process import DaemonProcess, make_installation
@@ -197,6 +201,28 @@ def test_lent_identities_leave_nothing_behind(running: Path) -> None:
     assert [path.name for path in (running / "run").iterdir()] == ["daemon.json"]
     listed = seawall("device", "list", "--json", "--state", str(running))
     assert json.loads(listed.stdout) == []
+
+
+def test_the_nightly_audit_is_a_process_of_its_own(running: Path) -> None:
+    installation = open_installation(running, "daemon")
+    try:
+        evening = datetime.now(UTC).replace(hour=1)
+        clock = iter((evening, evening.replace(hour=4), evening.replace(hour=5)))
+        nightly = NightlyAudit(installation, clock=lambda: next(clock))
+        kept = asyncio.run(nightly.step())
+        assert kept is not None
+        assert kept.grade in {"A", "B"}
+        assert asyncio.run(nightly.step()) is None
+        report = json.loads(last_audit(installation.paths) or b"")
+        assert {"state", "mqtt", "api"} <= {each["kind"] for each in report["targets"]}
+        assert "audited" in {each.kind for each in installation.store.events()}
+    finally:
+        installation.store.close()
+
+
+def test_a_nightly_audit_that_cannot_run_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match=r"ended with status 2: .*no installation"):
+        asyncio.run(run_audit(["--json", "--state", str(tmp_path / "gone")]))
 
 
 # What the audit must not do

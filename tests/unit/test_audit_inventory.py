@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from seawall.audit.catalogue import find_checks
 from seawall.audit.check import Limits
-from seawall.audit.inventory import Entry, InventoryError, parse_inventory, version_key
+from seawall.audit.inventory import Entry, InventoryError, parse_inventory
+from seawall.audit.inventory_values import version_key
 from seawall.audit.runner import Terms
 from seawall.audit.running import audit_all
 from seawall.audit.target import FleetPolicy, Target, TargetKind

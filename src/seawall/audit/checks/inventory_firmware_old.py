@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from seawall.audit.check import Answers, Check
 from seawall.audit.fleet import FLEETS, Fault, findings, fleet_jobs, fleet_of
-from seawall.audit.inventory import Entry, Inventory, version_key
+from seawall.audit.inventory import Entry, Inventory
+from seawall.audit.inventory_values import version_key
 from seawall.audit.target import Target, TargetKind
 from seawall.model.finding import Confidence, Finding, Fix, Item, References, Risk, Severity, Status
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from seawall.audit.check import Answers, Check
 from seawall.audit.fleet import FLEETS, Fault, findings, fleet_jobs, fleet_of
-from seawall.audit.inventory import version_key
+from seawall.audit.inventory_values import version_key
 from seawall.audit.target import Target, TargetKind
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity, Status
 
