@@ -112,7 +112,7 @@ WEAK = {
         lambda port: sound(port).replace("anonymous false", "anonymous true"),
         "mosquitto.auth.anonymous",
         Item.SERVICES,
-        Severity.HIGH,
+        Severity.LOW,  # they need a certificate there
         "`allow_anonymous true` holds for the listener of every interface",
     ),
     "anonymous, listener by listener": (
@@ -125,7 +125,7 @@ WEAK = {
         ),
         "mosquitto.auth.anonymous",
         Item.SERVICES,
-        Severity.HIGH,
+        Severity.LOW,
         "allow_anonymous true",
     ),
     "plaintext": (
@@ -442,10 +442,14 @@ def test_included_files_are_read_and_mended(broker: MosquittoProcess) -> None:
     broker.start()
 
 
-def test_everything_at_once_is_mended_in_rounds(broker: MosquittoProcess) -> None:
+@pytest.mark.parametrize("head", ["", "per_listener_settings true\n"])
+def test_everything_at_once_is_mended_in_rounds(head: str, broker: MosquittoProcess) -> None:
     """The configuration of a hundred tutorials."""
-    broker.write("mosquitto.conf", f"listener {broker.port}\nallow_anonymous true\n", 0o666)
+    text = f"{head}listener {broker.port}\nallow_anonymous true\n"
+    broker.write("mosquitto.conf", text, 0o666)
     first = failures(audit(broker.configuration))
+    assert first["mosquitto.auth.anonymous"].severity is Severity.HIGH
+    assert "nothing else proves" in first["mosquitto.auth.anonymous"].evidence
     assert {
         "mosquitto.auth.anonymous",
         "mosquitto.transport.plaintext",
@@ -462,6 +466,15 @@ def test_everything_at_once_is_mended_in_rounds(broker: MosquittoProcess) -> Non
             mend(commands[0])
     assert not failures(audit(broker.configuration))
     broker.start()
+
+
+def test_an_empty_configuration(broker: MosquittoProcess) -> None:
+    """Mosquitto listens on this machine then, and lets everybody in."""
+    broker.write("mosquitto.conf", "\n")
+    found = failures(audit(broker.configuration))
+    assert found["mosquitto.auth.anonymous"].severity is Severity.LOW
+    assert "no listener is declared" in found["mosquitto.auth.anonymous"].evidence
+    assert "mosquitto.transport.plaintext" not in found
 
 
 def test_what_is_missing_is_unknown(broker: MosquittoProcess) -> None:

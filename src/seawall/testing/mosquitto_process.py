@@ -81,7 +81,12 @@ class MosquittoProcess:
         """End it."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            try:
+                self._process.wait(2)
+            except subprocess.TimeoutExpired:
+                # A signal that comes before its main loop begins is forgotten (2.0.11).
+                self._process.kill()
+                self._process.wait(10)
             self._process = None
 
     def __enter__(self) -> MosquittoProcess:

@@ -38,14 +38,19 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         name = setting.name if setting else "allow_anonymous"
         section = listener if name.startswith("listener_") else security
         kept = security.find("password_file") or listener.wants_certificate
+        text = f"`{name} true` holds for {listener.label}"
+        if setting is None:
+            text = "no listener is declared: every process of this machine is let in"
+        elif not kept:
+            text += ", and nothing else proves who a client is"
         return Finding(
             Status.FAIL,
-            f"`{name} true` holds for {listener.label}"
-            + ("" if kept else ", and nothing else proves who a client is"),
+            text,
             Fix(
                 f"Set `{name} false`. Who has neither password nor certificate stays out then.",
                 changes=setting_changes(facts, section, {name: "false"}),
             ),
+            severity=_severity(listener),
             location=facts.at(setting) if setting else facts.at_section(listener),
             key=key_of(listener),
         )
@@ -53,6 +58,12 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     yield from each_listener(
         facts.configuration.listeners, judge, "no listener lets in clients without a name"
     )
+
+
+def _severity(listener: Listener) -> Severity:
+    if listener.wants_certificate or listener.is_local_only:
+        return Severity.LOW  # a certificate has to be shown before
+    return Severity.MEDIUM if listener.is_loopback else Severity.HIGH
 
 
 def _unsaid(facts: BrokerFiles, listener: Listener) -> Finding | None:

@@ -10,6 +10,8 @@ client ids, is called again. Default passwords are tried in one version alone.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final
@@ -208,33 +210,23 @@ async def _greeting(target: Target, asking: Asking, limits: Limits) -> Greeting:
         return refused.greeting
 
 
-class _entered:  # noqa: N801  reads as what it does: `async with _entered(...)`
-    """`open_link` where a refusal means that there is nothing to see."""
-
-    def __init__(self, target: Target, access: Access, limits: Limits) -> None:
-        self._has_identity = access.cert is not None or access.username is not None
-        self._way = open_link(target, Asking(access), limits)
-        self._turn = turns.of(target, access)
-
-    async def __aenter__(self) -> Link:
-        await self._turn.acquire()
-        try:
-            return await self._way.__aenter__()
-        except BaseException as error:
-            self._turn.release()
-            if not isinstance(error, Refused):
-                raise
-            if self._has_identity:
-                raise Unobserved(f"the broker refuses this identity ({error})") from None
+@asynccontextmanager
+async def _entered(target: Target, access: Access, limits: Limits) -> AsyncIterator[Link]:
+    """`open_link` in the identity's turn, where a refusal means that there is nothing to see."""
+    is_in = False
+    try:
+        async with (
+            turns.of(target, access),
+            open_link(target, Asking(access), limits) as link,
+        ):
+            is_in = True
+            yield link
+    except Refused as refused:
+        if is_in:
+            raise Unobserved(f"the connection ended ({refused})") from None
+        if access.cert is None and access.username is None:
             raise Unobserved("needs an identity: --cert and --key, or --username") from None
-
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        try:
-            await self._way.__aexit__(type(error) if error else None, error, None)
-        finally:
-            self._turn.release()
-        if isinstance(error, Refused):
-            raise Unobserved(f"the connection ended ({error})") from None
+        raise Unobserved(f"the broker refuses this identity ({refused})") from None
 
 
 async def _code(link: Link, topic_filter: str) -> int | None:
