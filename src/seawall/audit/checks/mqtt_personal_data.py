@@ -21,6 +21,7 @@ from seawall.model.finding import (
 )
 
 _JOB = Listen()
+_REFUSED = 0x80
 _FIX = Fix(
     "Send what the service needs and no more: leave the field out, replace it by a random "
     "number that only the server can resolve, or round it (a place to two decimals)."
@@ -45,6 +46,10 @@ def _judge(_: Target, answers: Answers) -> Iterable[Finding]:
         )
     if not signs and messages:
         yield passed(f"{len(messages)} messages, none with a sign of personal data")
+    elif not signs and heard.everything is not None and heard.everything >= _REFUSED:
+        # What the fleet sends is then asked of whoever may read it: the store, for one.
+        words = "the broker lets this identity read nothing of others: `#` is refused"
+        yield Finding(Status.NOT_APPLICABLE, words)
     elif not signs:
         yield unknown(f"no message to look into came within {LISTEN_S:g} s")
 
