@@ -455,6 +455,12 @@ def test_hostile_servers_are_unknown(said: bytes | None) -> None:
     assert only(audited, "api.methods.trace").status is Status.UNKNOWN
 
 
+def test_nothing_passes_where_nothing_answers(free_port: Callable[[], int]) -> None:
+    for uses_tls in (False, True):
+        audited = checked(audit(target_of(free_port(), uses_tls=uses_tls), "api.", "tls."))
+        assert not [r for r in results(audited) if r.status in (Status.PASS, Status.FAIL)]
+
+
 def test_an_endless_answer_is_read_to_a_limit() -> None:
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)

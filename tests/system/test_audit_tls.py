@@ -504,4 +504,5 @@ def test_an_endless_flight_ends() -> None:
 
 def test_nobody_there(free_port: Callable[[], int]) -> None:
     audited = look(free_port())
+    assert not [r for all_ in audited.by_check.values() for r in all_ if r.status is Status.PASS]
     assert only(audited, "tls.protocol.old").evidence == "connection refused"

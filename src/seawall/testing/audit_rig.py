@@ -13,7 +13,7 @@ import contextlib
 import ssl
 import threading
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ from seawall.audit.runner import Outcome, Terms, audit_target
 from seawall.audit.target import Target
 from seawall.model.finding import Result
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 HOST: Final = "127.0.0.1"
 START_S: Final = 10.0
 
@@ -75,54 +75,71 @@ class Counting:
         self.connections = 0
 
 
+class _Serving:
+    """A server in a thread with a loop of its own."""
+
+    def __init__(
+        self, handler: Handler, context: ssl.SSLContext | None, counting: Counting | None
+    ) -> None:
+        self._handler = handler
+        self._context = context
+        self._counting = counting
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda *_: None)  # strangers break off all the time
+        self._ready = threading.Event()
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self.port = 0
+
+    def start(self) -> None:
+        self._thread.start()
+        if not self._ready.wait(START_S):
+            raise RuntimeError("a server of the tests did not start")
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(START_S)
+
+    def _work(self) -> None:
+        server = self._loop.run_until_complete(self._listen())
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._end(server))
+        self._loop.close()
+
+    async def _listen(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._answer, HOST, 0, ssl=self._context)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        return server
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._counting:
+            self._counting.connections += 1
+        task = asyncio.ensure_future(self._handler(reader, writer))
+        self._tasks.add(task)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await task
+        writer.transport.abort()
+        self._tasks.discard(task)
+
+    async def _end(self, server: asyncio.Server) -> None:
+        server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.sleep(0)
+
+
 @contextmanager
 def serving(
     handler: Handler, context: ssl.SSLContext | None = None, counting: Counting | None = None
 ) -> Iterator[int]:
     """Serve on a free port, which is what it yields."""
-    loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda *_: None)  # strangers break off handshakes all the time
-    ready = threading.Event()
-    ports: list[int] = []
-    tasks: set[asyncio.Future[None]] = set()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(handler(reader, writer))
-        tasks.add(task)
-        if counting:
-            counting.connections += 1
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            await task
-        writer.transport.abort()
-        tasks.discard(task)
-
-    async def start() -> asyncio.Server:
-        server = await asyncio.start_server(answer, HOST, 0, ssl=context)
-        ports.append(server.sockets[0].getsockname()[1])
-        ready.set()
-        return server
-
-    async def stop(server: asyncio.Server) -> None:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.sleep(0)
-
-    def work() -> None:
-        server = loop.run_until_complete(start())
-        loop.run_forever()
-        loop.run_until_complete(stop(server))
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    ready.wait(START_S)
+    server = _Serving(handler, context, counting)
+    server.start()
     try:
-        yield ports[0]
+        yield server.port
     finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(START_S)
+        server.stop()
 
 
 async def read_until_end(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:

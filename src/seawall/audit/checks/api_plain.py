@@ -16,14 +16,13 @@ _KNOCK: Final = PlainKnock()
 
 
 def _jobs(target: Target) -> Sequence[Job[Any]]:
-    if not target.uses_tls:
-        return on_surface(target)
-    return (_KNOCK,) if target.port == 443 else ()
+    knock = (_KNOCK,) if target.uses_tls and target.port == 443 else ()
+    return (*on_surface(target), *knock)
 
 
 def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
+    reply = answers[surface(target)][root_of(target)]  # or nobody knows what is spoken there
     if not target.uses_tls:
-        reply = answers[surface(target)][root_of(target)]
         yield _judge_reply(target, reply, origin_of(target), root_of(target))
     elif target.port != 443:
         yield Finding(Status.PASS, "the interface is spoken to by TLS")
