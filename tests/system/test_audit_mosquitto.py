@@ -24,7 +24,7 @@ from seawall.broker.drivers.mosquitto.configuration import (
 from seawall.model.finding import Item, Result, Severity, Status
 from seawall.model.installation import MqttSettings
 from seawall.testing.broker_rig import Keys
-from seawall.testing.mosquitto_process import MosquittoProcess
+from seawall.testing.mosquitto_process import MosquittoProcess, free_port
 
 pytestmark = pytest.mark.system
 
@@ -58,10 +58,10 @@ def broker(keys: Keys) -> Iterator[MosquittoProcess]:
         yield process
 
 
-def audit(path: Path) -> list[Result]:
+def audit(path: Path, deadline_s: float = 10.0) -> list[Result]:
     outcome = Outcome()
     target = Target(TargetKind.MOSQUITTO, "broker", path=path)
-    terms = Terms(Limits(nonce="n0nce"), datetime.now(UTC))
+    terms = Terms(Limits(nonce="n0nce", deadline_s=deadline_s), datetime.now(UTC))
     asyncio.run(audit_target(target, CHECKS, terms, outcome))
     assert outcome.faults == []
     assert len(outcome.by_check) == len(CHECKS)
@@ -130,7 +130,7 @@ WEAK = {
     ),
     "plaintext": (
         lambda port: (
-            f"{sound(port + 1 if port < 65535 else 1024)}listener {port}\n"
+            f"{sound(free_port())}listener {port}\n"
             "max_connections 9\nuse_username_as_clientid true\n"
         ),
         "mosquitto.transport.plaintext",
@@ -147,7 +147,7 @@ WEAK = {
     ),
     "websockets": (
         lambda port: (
-            f"{sound(port)}listener {port - 1}\nmax_connections 9\n"
+            f"{sound(port)}listener {free_port()}\nmax_connections 9\n"
             "use_username_as_clientid true\nprotocol websockets\n"
         ),
         "mosquitto.transport.websockets",
@@ -428,7 +428,8 @@ def test_modes_of_files(name: str, broker: MosquittoProcess) -> None:
 def test_included_files_are_read_and_mended(broker: MosquittoProcess) -> None:
     broker.write("mosquitto.conf", f"include_dir conf.d\n{sound(broker.port)}")
     (broker.folder / "conf.d").mkdir(mode=0o755)
-    weak = broker.write("conf.d/10-old.conf", f"# left over\nlistener {broker.port - 1}\n")
+    port = free_port()
+    weak = broker.write("conf.d/10-old.conf", f"# left over\nlistener {port}\n")
     found = failures(audit(broker.configuration))
     location = found["mosquitto.transport.plaintext"].location
     assert location is not None
@@ -438,7 +439,7 @@ def test_included_files_are_read_and_mended(broker: MosquittoProcess) -> None:
             apply(changes)
         found = failures(audit(broker.configuration))
     assert not found
-    assert f"listener {broker.port - 1} localhost" in weak.read_text()
+    assert f"listener {port} localhost" in weak.read_text()
     broker.start()
 
 
@@ -475,6 +476,35 @@ def test_an_empty_configuration(broker: MosquittoProcess) -> None:
     assert found["mosquitto.auth.anonymous"].severity is Severity.LOW
     assert "no listener is declared" in found["mosquitto.auth.anonymous"].evidence
     assert "mosquitto.transport.plaintext" not in found
+
+
+HUGE = {
+    "listeners": ("".join(f"listener {port}\n" for port in range(1, 5_000)), "more than 64"),
+    "lines": ("allow_anonymous true\n" * 100_000, "larger than"),
+    "zeros": ("\0" * 100, "no text"),
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_what_is_no_configuration_is_unknown(name: str, broker: MosquittoProcess) -> None:
+    text, reason = HUGE[name]
+    broker.write("mosquitto.conf", text)
+    results = audit(broker.configuration)
+    assert {each.status for each in results} == {Status.UNKNOWN}
+    assert all(reason in each.evidence for each in results)
+
+
+def test_many_of_everything_end_in_time(broker: MosquittoProcess) -> None:
+    """At the limits, all checks are judged, and what there was no time for is unknown."""
+    names = "".join(f"listener {port}\n" for port in range(1, 65))
+    text = f"acl_file access.acl\npassword_file passwd\n{names}" + "# filler\n" * 12_000
+    broker.write("mosquitto.conf", text)
+    broker.write("access.acl", "pattern readwrite a/#\n" * 45_000)
+    salt_and_hash = "$".join(["A" * 16, "A" * 86 + "=="])
+    broker.write("passwd", "".join(f"u{n}:$7$20000${salt_and_hash}\n" for n in range(2_000)))
+    results = audit(broker.configuration, deadline_s=3)
+    weak = [each for each in results if each.check == "mosquitto.passwords.weak"]
+    assert {each.status for each in weak} == {Status.UNKNOWN}
 
 
 def test_what_is_missing_is_unknown(broker: MosquittoProcess) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Final
+from typing import Final, TypeAlias
 
 from seawall.audit.mosquitto_access import Rule, parse_access
 from seawall.audit.mosquitto_configuration import (
@@ -57,6 +57,19 @@ class NamedFile:
         return None if self.data is None else Source(self.path, self.data)
 
 
+Access: TypeAlias = tuple[list[Rule], list[Problem], NamedFile]
+"""An ACL file: its lines, what is none, and the file."""
+
+
+def parsed_access(named: Iterable[NamedFile]) -> dict[Setting, Access]:
+    """Read the ACL files, each once."""
+    return {
+        each.setting: (*parse_access(each.source), each)
+        for each in named
+        if each.setting is not None and each.setting.name in ACCESS_FILES and each.source
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class BrokerFiles:
     """Everything that was read.
@@ -67,6 +80,7 @@ class BrokerFiles:
         modes: Their permission bits.
         named: Files that they name.
         folder: Absolute path of the folder of mosquitto.conf.
+        access: ACL files by the setting that names them.
         persistence: The file that keeps messages, if it is there.
         unread: Folders and files that could not be read, with the reason.
     """
@@ -76,6 +90,7 @@ class BrokerFiles:
     modes: Mapping[str, int]
     named: tuple[NamedFile, ...]
     folder: str
+    access: Mapping[Setting, Access] = field(default_factory=dict)
     persistence: NamedFile | None = None
     unread: tuple[str, ...] = ()
 
@@ -97,13 +112,10 @@ class BrokerFiles:
         """Return where a section begins."""
         return self.at(section.head) if section.head else self.location(self.configuration.main)
 
-    def rules(self, listener: Listener) -> tuple[list[Rule], list[Problem], NamedFile] | None:
+    def rules(self, listener: Listener) -> Access | None:
         """Return the ACL that counts at a listener; None: there is none, or it was not read."""
         setting = self.configuration.security(listener).find("acl_file")
-        found = next((each for each in self.named if each.setting == setting), None)
-        if setting is None or found is None or found.source is None:
-            return None
-        return *parse_access(found.source), found
+        return self.access.get(setting) if setting is not None else None
 
 
 @dataclass(frozen=True, slots=True)

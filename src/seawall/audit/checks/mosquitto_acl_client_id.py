@@ -26,6 +26,9 @@ from seawall.model.finding import (
     Status,
 )
 
+_MAX_MENDED = 50
+"""Changes at a time: each holds the whole file. The next audit brings more."""
+
 
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     facts = answers[ReadBroker(target.path or Path())]
@@ -44,16 +47,16 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             if chosen and trusts and "%u" not in rule.topic and place not in seen:
                 seen.add(place)
                 failed = True
-                yield _finding(facts, file, rule)
+                yield _finding(facts, file, rule, len(seen) <= _MAX_MENDED)
     if not judged:
         yield Finding(Status.NOT_APPLICABLE, "no ACL file was read")
     elif not failed:
         yield Finding(Status.PASS, "no pattern trusts a client id that clients choose")
 
 
-def _finding(facts: BrokerFiles, file: NamedFile, rule: Rule) -> Finding:
+def _finding(facts: BrokerFiles, file: NamedFile, rule: Rule, mends: bool) -> Finding:
     line = f"pattern {rule.right} {rule.topic.replace('%c', '%u')}"
-    source = file.source
+    source = file.source if mends else None
     changes: tuple[ChangeText, ...] = ()
     if source is not None:
         changes = Editor({file.path: source}).replace(file.path, rule.line, line).changes()

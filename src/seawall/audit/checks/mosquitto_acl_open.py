@@ -26,12 +26,15 @@ from seawall.model.finding import (
     Status,
 )
 
+_MAX_MENDED = 50
+"""Changes at a time: each holds the whole file. The next audit brings more."""
+
 
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     facts = answers[ReadBroker(target.path or Path())]
     seen: set[str] = set()
     judged = False
-    failed = False
+    failed = 0
     for listener in facts.configuration.listeners:
         access = facts.rules(listener)
         if access is None or access[2].path in seen:
@@ -43,8 +46,8 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         for rule in rules:
             why = _why(rule, anonymous)
             if why is not None:
-                failed = True
-                yield _finding(facts, file, rule, why)
+                failed += 1
+                yield _finding(facts, file, rule, why, mends=failed <= _MAX_MENDED)
     if not judged:
         yield Finding(Status.NOT_APPLICABLE, "no ACL file was read")
     elif not failed:
@@ -67,8 +70,10 @@ def _why(rule: Rule, anonymous: bool) -> tuple[str, Severity] | None:
     return f"the user `{rule.user[:40]}`", Severity.MEDIUM
 
 
-def _finding(facts: BrokerFiles, file: NamedFile, rule: Rule, why: tuple[str, Severity]) -> Finding:
-    source = file.source
+def _finding(
+    facts: BrokerFiles, file: NamedFile, rule: Rule, why: tuple[str, Severity], *, mends: bool
+) -> Finding:
+    source = file.source if mends else None
     changes: tuple[ChangeText, ...] = ()
     text = "Name the topics that this user needs, no more."
     if source is not None and rule.user is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,16 @@ from seawall.audit.mosquitto_files import (
     BrokerFiles,
     JudgedEntry,
     NamedFile,
+    parsed_access,
 )
 from seawall.audit.mosquitto_passwords import is_judged, parse_passwords, weakness_of
-from seawall.audit.probes.files import FileFacts, in_thread, read_file
+from seawall.audit.probes.files import FileFacts, in_thread, read_file, walk_until
 from seawall.audit.target import Target
 
+MAX_CONFIGURATION_BYTES: Final = 128 << 10
+"""Of mosquitto.conf with all that it includes: what is longer is something else."""
+MAX_SECTIONS: Final = 64
+"""Listeners, and bridges: each is judged by each check."""
 MAX_INCLUDED: Final = 200
 """Files of ``include_dir``."""
 MAX_NAMED: Final = 200
@@ -72,11 +78,12 @@ class GuessPasswords(Job[tuple[JudgedEntry, ...]]):
         facts = await ReadBroker(self.path).observe(target, limits)
         sources = [each.source for each in facts.files("password_file")]
         judged: list[JudgedEntry] = []
+        ends = walk_until(limits)
         for entry in [e for source in sources if source for e in parse_passwords(source)]:
-            weakness = None
-            if is_judged(entry):
-                weakness = await asyncio.to_thread(weakness_of, entry)
-            judged.append(JudgedEntry(entry, weakness, is_judged(entry)))
+            # What there is no time for stays unjudged, and is counted as unknown.
+            has_time = is_judged(entry) and time.monotonic() < ends
+            weakness = await asyncio.to_thread(weakness_of, entry) if has_time else None
+            judged.append(JudgedEntry(entry, weakness, has_time))
         return tuple(judged)
 
 
@@ -86,7 +93,8 @@ def read_broker(path: Path, limits: Limits, stop: threading.Event) -> BrokerFile
     Raises:
         Unobserved: as `ReadBroker.observe`.
     """
-    files: dict[str, FileFacts] = {str(path): read_file(path, limits.max_bytes, stop)}
+    size = min(limits.max_bytes, MAX_CONFIGURATION_BYTES)
+    files: dict[str, FileFacts] = {str(path): read_file(path, size, stop)}
     main = Source(str(path), files[str(path)].data)
     if b"\0" in main.data:
         raise Unobserved("no text: not a mosquitto.conf")
@@ -96,8 +104,12 @@ def read_broker(path: Path, limits: Limits, stop: threading.Event) -> BrokerFile
             if len(files) <= MAX_INCLUDED and not stop.is_set():
                 _read_into(files, each, limits, unread)
     sources = {name: Source(name, facts.data) for name, facts in files.items()}
+    if sum(len(each.data) for each in sources.values()) > MAX_CONFIGURATION_BYTES:
+        raise Unobserved("the included files are larger than a configuration is")
     others = [source for name, source in sources.items() if name != main.path]
     configuration = parse_configuration(main, others)
+    if max(len(configuration.listeners), len(configuration.bridges)) > MAX_SECTIONS:
+        raise Unobserved(f"more than {MAX_SECTIONS} listeners or bridges")
     named = [
         _named(path, setting, limits, stop)
         for setting, _ in zip(_naming(configuration), range(MAX_NAMED), strict=False)
@@ -108,6 +120,7 @@ def read_broker(path: Path, limits: Limits, stop: threading.Event) -> BrokerFile
         {name: facts.mode for name, facts in files.items()},
         tuple(named),
         str(path.parent.resolve()),
+        parsed_access(named),
         _persistence(path, configuration),
         tuple(unread),
     )
