@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from seawall.audit.check import Answers, Check, Job
+from seawall.audit.firmware.components import is_image
 from seawall.audit.firmware.judging import FIRMWARE, firmware_jobs, firmware_of
 from seawall.audit.firmware.vulnerable import judge_components
 from seawall.audit.probes.firmware import ReadDatabase
@@ -20,7 +21,8 @@ def _jobs(target: Target) -> Sequence[Job[Any]]:
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     facts = firmware_of(target, answers)
     found = [(each, each.path) for file in facts.files.values() for each in file.components]
-    return judge_components(found, facts.partial, target, answers)
+    has_images = any(map(is_image, facts.files))
+    return judge_components(found, facts.partial, has_images, target, answers)
 
 
 CHECK = Check(

@@ -55,7 +55,7 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         for literal in source.literals
     ]
     passed = f"{len(facts.sources)} source files, no password, key or token in them"
-    return settled(found, facts, facts.sources, passed, "no source code here")
+    return settled(found, facts, facts.sources, passed, "no source code here", by_source=True)
 
 
 CHECK = Check(

@@ -47,7 +47,9 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
                 )
             )
     passed = f"{len(scripts)} scripts update the device, none over plain HTTP"
-    return settled(found, facts, scripts, passed, "no code here that updates the device")
+    return settled(
+        found, facts, scripts, passed, "no code here that updates the device", by_source=True
+    )
 
 
 CHECK = Check(

@@ -51,7 +51,9 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         if not has_trait(facts, Trait.COMPARES_VERSIONS, path)
     ]
     passed = f"{len(scripts)} scripts update the device, each refuses what is not newer"
-    return settled(found, facts, scripts, passed, "no code here that updates the device")
+    return settled(
+        found, facts, scripts, passed, "no code here that updates the device", by_source=True
+    )
 
 
 CHECK = Check(

@@ -56,7 +56,9 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             )
         )
     passed = f"{len(scripts)} scripts update the device, each with a check of signatures"
-    return settled(found, facts, scripts, passed, "no code here that updates the device")
+    return settled(
+        found, facts, scripts, passed, "no code here that updates the device", by_source=True
+    )
 
 
 CHECK = Check(

@@ -60,7 +60,9 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         if file.name in _STORED
     ]
     applies = [path for path in facts.files if path.endswith((".py", ".mpy"))]
-    return settled(found, facts, applies, "WebREPL is not started", "no Python code here")
+    return settled(
+        found, facts, applies, "WebREPL is not started", "no Python code here", by_source=True
+    )
 
 
 CHECK = Check(

@@ -46,8 +46,8 @@ CHECK = Check(
     kinds=SDKCONFIG,
     severity=Severity.LOW,
     risk=Risk.READ,
-    why="A dip in the supply makes a processor skip instructions, such as the check of a signature; it "
-    "also corrupts flash. The detector resets the chip instead.",
+    why="A dip in the supply makes a processor skip instructions, such as the check of a signature."
+    " It also corrupts flash. The detector resets the chip instead.",
     references=References(("I10",), ("5.7-1",), ("Device Configuration",), (1247, 1332)),
     jobs=file_jobs,
     judge=_judge,

@@ -22,7 +22,7 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     sdkconfig_of(target, answers)
     name = target.path.name if target.path else ""
     found = list(components_in_text("sdkconfig", text_of(target, answers)))
-    return judge_components([(each, name) for each in found], None, target, answers)
+    return judge_components([(each, name) for each in found], None, True, target, answers)
 
 
 CHECK = Check(

@@ -29,7 +29,7 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     found = []
     for name, option in config.options.items():
         literal = None
-        if not option.value.isdigit() and option.value not in {"y", "m"}:
+        if option.is_text:
             literal = literal_of(name, option.value, option.line)
         if literal is not None:
             found.append(literal)

@@ -19,10 +19,12 @@ class Option:
     Attributes:
         value: ``y``, a number, or a text without its quotes; empty: it is not set.
         line: From 1.
+        is_text: Whether it stands in quotes.
     """
 
     value: str
     line: int
+    is_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def read_sdkconfig(text: str) -> Sdkconfig:
             value = match[2].strip()
             quoted = len(value) > 1 and value[0] == value[-1] == '"'
             plain = value[1:-1] if quoted else value
-            options[match[1]] = Option("" if plain == "n" else plain, number)
+            options[match[1]] = Option("" if plain == "n" else plain, number, quoted)
         elif match := _UNSET.match(bare):
             options[match[1]] = Option("", number)
             unset += 1

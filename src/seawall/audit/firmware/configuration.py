@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -20,9 +20,15 @@ _NOT_SETTINGS: Final = frozenset(
     | {"root.json", "timestamp.json", "snapshot.json", "targets.json", "tsconfig.json"}
 )
 _LINE: Final = re.compile(
-    r"""^\s*(?:-\s+)?(?:export\s+)?["']?([A-Za-z_][\w.\-]*)["']?\s*[:=]\s*(\S.*?)\s*$"""
+    r"""^\s*[{,]?\s*(?:-\s+)?(?:export\s+)?["']?([A-Za-z_][\w.\-]*)["']?\s*[:=]\s*(\S.*?)\s*$"""
+)
+_QUOTED_LINE: Final = re.compile(
+    r"""^\s*([A-Za-z_][\w.]*)\s*=\s*b?(["'])([^"'\\]*)\2\s*(?:[#;].*)?$"""
 )
 _MAX_DEPTH: Final = 64
+
+_Pair = tuple[str, str, int, bool]
+"""Name, value, line, and whether the place alone says that this is a password."""
 
 
 def is_configuration(path: str) -> bool:
@@ -41,7 +47,19 @@ def read_configuration(path: str, text: str) -> tuple[Literal, ...]:
         settings = _parsed(json.loads, text)
     elif suffix == ".toml":
         settings = _parsed(tomllib.loads, text)
-    pairs = _lines(text) if settings is None else _members(settings, text)
+    return _literals(_lines(text) if settings is None else _members(settings, text))
+
+
+def literals_in_lines(text: str) -> tuple[Literal, ...]:
+    """Return the secrets in lines like ``name = "value"`` of a text of any kind."""
+    pairs = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) <= 1024 and (match := _QUOTED_LINE.match(line)):
+            pairs.append((match[1].rpartition(".")[2], match[3], number, False))
+    return _literals(pairs)
+
+
+def _literals(pairs: Iterable[_Pair]) -> tuple[Literal, ...]:
     found: dict[tuple[str, int], Literal] = {}
     for name, value, line, certain in pairs:
         literal = literal_of(name, value, line, certain=certain) or literal_in_text(value, line)
@@ -57,13 +75,10 @@ def _parsed(parse: Any, text: str) -> Any:
         return None
 
 
-_Pair = tuple[str, str, int, bool]
-
-
 def _members(settings: Any, text: str) -> Iterator[_Pair]:
     """Yield the texts of a parsed file with their names, and the line where each stands."""
     waiting: list[tuple[Any, int]] = [(settings, 0)]
-    searched: dict[str, int] = {}
+    taken: set[int] = set()
     while waiting:
         value, depth = waiting.pop()
         if depth > _MAX_DEPTH:
@@ -72,25 +87,24 @@ def _members(settings: Any, text: str) -> Iterator[_Pair]:
             is_network = {"ssid", "essid"} & {str(key).lower() for key in value}
             for key, member in value.items():
                 if isinstance(member, str):
-                    line = _line_of(text, str(key), member, searched)
+                    line = _line_of(text, str(key), member, taken)
                     certain = bool(is_network) and str(key).lower() == "key" and len(member) >= 8
                     yield str(key), member, line, certain
                 elif isinstance(member, int) and not isinstance(member, bool):
-                    yield str(key), str(member), _line_of(text, str(key), "", searched), False
+                    yield str(key), str(member), _line_of(text, str(key), "", taken), False
                 else:
                     waiting.append((member, depth + 1))
         elif isinstance(value, list):
             waiting += [(each, depth + 1) for each in value]
 
 
-def _line_of(text: str, key: str, value: str, searched: dict[str, int]) -> int:
-    """Return the line of a member: the first after the last one of the same name."""
-    start = searched.get(key, 0)
+def _line_of(text: str, key: str, value: str, taken: set[int]) -> int:
+    """Return the line of a member: the first with this name and value that no other has."""
     pattern = re.compile(rf"""["']?{re.escape(key)}["']?\s*[:=]\s*["']{{0,3}}{re.escape(value)}""")
-    match = pattern.search(text, start) or re.compile(re.escape(key)).search(text, start)
-    if match is None:
-        return 1
-    searched[key] = match.end()
+    match = next((each for each in pattern.finditer(text) if each.start() not in taken), None)
+    if match is None:  # Written with escapes.
+        return text.count("\n", 0, max(0, text.find(key))) + 1
+    taken.add(match.start())
     return text.count("\n", 0, match.start()) + 1
 
 

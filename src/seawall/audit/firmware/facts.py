@@ -70,12 +70,14 @@ class FirmwareFacts:
 
     @property
     def sources(self) -> Mapping[str, SourceFacts]:
-        """Source files that could be read."""
-        return {
-            path: file.source
-            for path, file in self.files.items()
-            if file.source is not None and file.source.fault is None
-        }
+        """Source files; of those that could not be parsed, what could be read of them."""
+        return {path: file.source for path, file in self.files.items() if file.source is not None}
+
+    @property
+    def unparsed(self) -> str | None:
+        """Why not all of the source was understood, None if it was."""
+        faults = [f"{path}: {each.fault}" for path, each in self.sources.items() if each.fault]
+        return self.partial or (faults[0] if faults else None)
 
     @property
     def bundle(self) -> Bundle | None:

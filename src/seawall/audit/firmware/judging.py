@@ -37,7 +37,13 @@ def firmware_of(target: Target, answers: Answers) -> FirmwareFacts:
 
 
 def settled(
-    found: Sequence[Finding], facts: FirmwareFacts, applies: object, passed: str, otherwise: str
+    found: Sequence[Finding],
+    facts: FirmwareFacts,
+    applies: object,
+    passed: str,
+    otherwise: str,
+    *,
+    by_source: bool = False,
 ) -> Iterable[Finding]:
     """Return what was found; else whether that is a pass, for not all may have been seen.
 
@@ -47,11 +53,13 @@ def settled(
         applies: Whether there was anything to judge.
         passed: Evidence of a pass.
         otherwise: Why there was nothing to judge.
+        by_source: Whether it was judged by source code, which may not all have been parsed.
     """
     if found:
         return found
-    if facts.partial is not None:
-        return [Finding(Status.UNKNOWN, f"nothing found, but not all was seen: {facts.partial}")]
+    unseen = facts.unparsed if by_source else facts.partial
+    if unseen is not None:
+        return [Finding(Status.UNKNOWN, f"nothing found, but not all was seen: {unseen}")]
     if not applies:
         return [Finding(Status.NOT_APPLICABLE, otherwise)]
     return [Finding(Status.PASS, passed)]
@@ -75,7 +83,7 @@ def judge_spots(weakness: Weakness, fix: Fix, passed: str) -> Judge:
             for spot in source.spots
             if spot.weakness is weakness
         ]
-        return settled(found, facts, facts.sources, passed, "no source code here")
+        return settled(found, facts, facts.sources, passed, "no source code here", by_source=True)
 
     return judge
 

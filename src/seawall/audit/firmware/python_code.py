@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from seawall.audit.firmware.configuration import literals_in_lines
 from seawall.audit.firmware.python_secrets import literals_in
 from seawall.audit.firmware.python_spots import spots_in
 from seawall.audit.firmware.python_updates import update_traits
@@ -38,7 +39,8 @@ def read_python(path: str, text: str) -> SourceFacts:
         module = Module(text)
     except SyntaxError as error:
         where = f"line {error.lineno}" if error.lineno else "somewhere"
-        return SourceFacts(fault=f"no Python at {where}")
+        # What cannot be parsed may still be read, if not understood, line by line.
+        return SourceFacts(literals_in_lines(text), fault=f"no Python at {where}")
     literals = literals_in(module)
     if is_library(path) or is_bench_only(path):
         return SourceFacts(literals)

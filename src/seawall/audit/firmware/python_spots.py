@@ -19,7 +19,7 @@ from seawall.audit.firmware.syntax import Module, argument, dotted, is_constant
 
 HTTP_CALLS: Final = re.compile(
     r"^requests\.(?:\w+\.)?(?:get|post|put|patch|delete|head|request|Session\(\)\.\w+)$"
-    r"|(?:^|\.)urlopen$|^aiohttp\.(?:ClientSession\(\)\.)?(?:get|post|put|request)$"
+    r"|(?i:http\w*|http_?client|session)(?:\(\))?\.(?:get|request)$|(?:^|\.)urlopen$|^aiohttp\.(?:ClientSession\(\)\.)?(?:get|post|put|request)$"
 )
 _LOOPBACK: Final = re.compile(r"^(?:localhost|127(?:\.\d+){3}|\[?::1\]?|0\.0\.0\.0)$")
 _HOST: Final = re.compile(r"^https?://(?:[^/@\s]*@)?(\[[0-9a-fA-F:]+\]|[^/:?#\s]*)")

@@ -18,7 +18,9 @@ _UPDATERS: Final = re.compile(
 """Calls that fetch code and write it, and check no signature (their sources say so)."""
 _CODE_NAME: Final = re.compile(r"(?i)\.(?:py|mpy|bin|app|uf2)\b")
 _SAYS_UPDATE: Final = re.compile(
-    r"(?i)(?:^|_)ota(?:_|$)|OTA|upgrade|update_?(?:firmware|code|self)|firmware_?update|firmware"
+    r"(?:^|_)(?:ota|OTA)(?:_|$|[A-Z])|OTA[A-Z_]"
+    r"|(?i:upgrade|firmware|self_?update|do_?update|install_?update|check_?(?:for_?)?updates?"
+    r"|update_?(?:firmware|code|self|data|info|files?|available|server|url)|updater)"
 )
 _VERIFIES: Final = re.compile(
     r"(?i)verif(?:y|ies|ied|ier)|ed25519|ecdsa|rsa_|signature|check_sig|hmac|trusted_root"

@@ -83,7 +83,7 @@ class Module:
         name = dotted(call.func)
         head, _, rest = name.partition(".")
         full = self.aliases.get(head, head) + (f".{rest}" if rest else "")
-        top, dot, rest = full.partition(".")
+        top, dot, rest = full.removeprefix("lib.").partition(".")
         if top in {"urequests", "ussl", "usocket", "ujson", "uos", "uasyncio", "uaiohttp"}:
             top = top[1:]
         return top + dot + rest

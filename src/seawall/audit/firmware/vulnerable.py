@@ -26,6 +26,7 @@ _RENEW: Final = Fix(
 def judge_components(
     found: Sequence[tuple[Component, str]],
     partial: str | None,
+    has_images: bool,
     target: Target,
     answers: Answers,
 ) -> Iterable[Finding]:
@@ -34,6 +35,7 @@ def judge_components(
     Args:
         found: With the file where each was found.
         partial: Why there may be more; None: these are all.
+        has_images: Whether there are programs whose components should have been told.
         target: For the database that it brings.
         answers: With the database, and the day.
 
@@ -60,7 +62,8 @@ def judge_components(
     elif partial is not None:
         yield Finding(Status.UNKNOWN, f"none found, but not all was seen: {partial}")
     elif not known:
-        yield Finding(Status.UNKNOWN, f"no version of a component that is known ({dated})")
+        status = Status.UNKNOWN if has_images else Status.NOT_APPLICABLE
+        yield Finding(status, f"no component names a version that the database knows ({dated})")
     else:
         names = ", ".join(sorted(f"{name} {version}" for name, version in known))
         yield Finding(Status.PASS, f"{names}: nothing known ({dated})")

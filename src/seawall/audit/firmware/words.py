@@ -107,8 +107,8 @@ def words_of(name: str) -> tuple[str, ...]:
 def secret_kind(name: str) -> SecretKind | None:
     """Return what a name promises to hold, None if that is no secret."""
     words = words_of(name)
-    while words and _ORDINALS.fullmatch(words[-1]):
-        words = words[:-1]
+    while words and (_ORDINALS.fullmatch(words[-1]) or len(words[-1]) == 1):
+        words = words[:-1]  # wifi_password_2, passwordB
     if not words:
         return None
     last, before = words[-1], words[-2] if len(words) > 1 else ""

@@ -111,10 +111,7 @@ def _file(walk: FolderWalk, entry: FolderEntry, limits: Limits) -> FirmwareFile:
         return plain
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        read = read_firmware_file(entry.path, entry.mode, data)
-    if read.source is not None and read.source.fault is not None:
-        walk.note(f"{entry.path}: {read.source.fault}")
-    return read
+        return read_firmware_file(entry.path, entry.mode, data)
 
 
 def _image(walk: FolderWalk, entry: FolderEntry) -> tuple[Component, ...]:
