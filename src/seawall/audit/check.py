@@ -142,3 +142,8 @@ class Check:
     jobs: Callable[[Target], Sequence[Job[Any]]]
     judge: Callable[[Target, Answers], Iterable[Finding]]
     needs: tuple[str, ...] = ()
+
+
+def fits(check: Check, target: Target) -> bool:
+    """Tell whether a check is to be made for a target."""
+    return target.kind in check.kinds and check.id not in target.left_out

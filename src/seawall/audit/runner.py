@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from seawall.audit.check import Answers, Check, Job, Limits, Unobserved
+from seawall.audit.check import Answers, Check, Job, Limits, Unobserved, fits
 from seawall.audit.redaction import Redactor
 from seawall.audit.target import Target
 from seawall.audit.verdicts import judge, missing_input, results, unknown
@@ -74,7 +74,7 @@ async def audit_target(
         heard: Is told of each check that is done.
     """
     visit = _Visit(target, terms, outcome)
-    fitting = [check for check in checks if target.kind in check.kinds]
+    fitting = [check for check in checks if fits(check, target)]
     wanted = [(check, visit.jobs_of(check)) for check in fitting]
     await asyncio.gather(*(visit.make(check, jobs, heard) for check, jobs in wanted))
 

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from seawall.audit.check import Check
+from seawall.audit.check import Check, fits
 from seawall.audit.runner import CANCEL_S, Outcome, Terms, audit_target
 from seawall.audit.target import Target
 from seawall.audit.verdicts import results, unknown
@@ -87,7 +87,7 @@ def _start(
     number: int,
     ended: queue.SimpleQueue[int],
 ) -> _Errand:
-    fitting = tuple(check for check in checks if target.kind in check.kinds)
+    fitting = tuple(check for check in checks if fits(check, target))
     rest = terms.limits.deadline_of(target.kind) + CANCEL_S + GRACE_S
     errand = _Errand(target, fitting, time.monotonic() + rest)
 

@@ -20,6 +20,7 @@ class FileFacts:
         uid: Whose it is.
         is_folder: Whether it is a folder.
         is_link: Whether it is a link; mode and owner are then those of what it names.
+        is_special: Whether it is neither a file nor a folder: a socket, a pipe.
     """
 
     path: str
@@ -27,6 +28,7 @@ class FileFacts:
     uid: int
     is_folder: bool
     is_link: bool = False
+    is_special: bool = False
 
     @property
     def is_open(self) -> bool:

@@ -104,6 +104,8 @@ class Target:
         path: File or folder, for targets on the disk; as given, relative or absolute.
         base_path: Path of an API's URL, begins with ``/``.
         access: What to get in with.
+        left_out: Ids of checks that are not made for it, because another target of the same
+            audit answers better.
         policy: What is demanded of a fleet.
     """
 
@@ -116,3 +118,4 @@ class Target:
     base_path: str = "/"
     access: Access = field(default_factory=Access)
     policy: FleetPolicy = FleetPolicy()
+    left_out: frozenset[str] = frozenset()

@@ -23,12 +23,11 @@ from seawall.audit.target import Target, TargetKind
 from seawall.cli.asking import is_interactive
 from seawall.cli.audit_progress import shown_progress
 from seawall.cli.audit_shown import print_checks, print_record
-from seawall.cli.audit_targets import is_whole_installation, lent, policy_of, ports, targets_of
+from seawall.cli.audit_targets import lent, policy_of, ports, targets_of
 from seawall.cli.exit_codes import AuditExitCode
 from seawall.cli.output import emit_json, say
 from seawall.errors import SeawallError, UsageError
 from seawall.model.finding import Fix, Severity
-from seawall.operations.audit_installation import installation_checks
 from seawall.operations.audit_targets import (
     AuditOrder,
     audit_targets,
@@ -79,8 +78,6 @@ def _run(texts: tuple[str, ...], state: Path, given: Mapping[str, Any]) -> Audit
     place, texts = _sarif_place(given["sarif"], texts)
     _check_options(given, place)
     policy = policy_of(given, texts, state)
-    if is_whole_installation(texts, given, policy):
-        checks = installation_checks(checks)
     with lent(targets_of(texts, state, given, policy), state, given) as targets:
         return _audit(targets, checks, policy, given, place)
 

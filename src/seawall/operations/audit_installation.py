@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from seawall.audit.check import Check, Unobserved
+from seawall.audit.check import Unobserved
 from seawall.audit.installation import OwnPins, targets_of, with_identities
 from seawall.audit.probes.state import settings_of
 from seawall.audit.target import FleetPolicy, Target, TargetKind
@@ -18,7 +18,7 @@ from seawall.operations.lend_identities import lent_identities
 from seawall.pki.certificates import certificate_facts, load_certificate
 from seawall.pki.keystore import Keystore
 
-__all__ = ["installation_checks", "installation_targets", "lent_targets", "state_ports"]
+__all__ = ["installation_targets", "lent_targets", "state_ports"]
 
 _MAX_SETTINGS_BYTES: Final = 1 << 20
 
@@ -39,15 +39,6 @@ def installation_targets(
     except Unobserved:
         settings = None
     return targets_of(root, settings, running, fleet, _pins(root))
-
-
-def installation_checks(checks: Iterable[Check]) -> tuple[Check, ...]:
-    """Return the checks that are for an own installation.
-
-    Those that try default passwords over the network are not: ``state.users.passwords`` tries
-    more of them on the hashes themselves, and locks nobody out.
-    """
-    return tuple(check for check in checks if "try_defaults" not in check.needs)
 
 
 def _pins(root: Path) -> OwnPins:

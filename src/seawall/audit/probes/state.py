@@ -193,8 +193,10 @@ def _listed(folder: Path, prefix: str, found: list[FileFacts], most: int) -> lis
 
 def _facts(path: Path, name: str, *, is_link: bool = False) -> FileFacts:
     status = path.stat()
+    mode = status.st_mode
+    is_special = not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
     return FileFacts(
-        name, stat.S_IMODE(status.st_mode), status.st_uid, stat.S_ISDIR(status.st_mode), is_link
+        name, stat.S_IMODE(mode), status.st_uid, stat.S_ISDIR(mode), is_link, is_special
     )
 
 
