@@ -322,6 +322,38 @@ def test_a_weakness_is_found(check: str, routes: dict[str, Answer], words: str) 
     assert "hunter2" not in repr(results(audited))
 
 
+def test_lines_that_are_printed_mend_headers_and_cookies() -> None:
+    bare = (("Content-Type", "text/html"), ("Set-Cookie", "sid=1"))
+    audited = look(Api({"/": (200, bare, b"<p>")}, otherwise=CLOSED))
+    assert len(failed_of(audited, "api.headers.missing")) == 3
+    fixes = [r.fix.text for r in failed_of(audited, "api.headers.missing") if r.fix]
+    lines = [text.split("`")[1].split(": ", 1) for text in fixes]
+    mended = [("Content-Type", "text/html"), *((name, value) for name, value in lines)]
+    (cookie,) = failed_of(audited, "api.cookies.flags")
+    assert cookie.fix
+    name, value = cookie.fix.text.split("`")[1].split(": ", 1)
+    mended.append((name, value.replace("NAME=VALUE", "sid=1")))
+    assert failed(look(Api({"/": (200, tuple(mended), b"<p>")}, otherwise=CLOSED))) == ALWAYS
+
+
+def failed_of(audited: Audited, check: str) -> list[Result]:
+    return [r for r in audited.by_check[check] if r.status is Status.FAIL]
+
+
+def test_an_application_on_one_page_makes_no_false_alarm() -> None:
+    """Whatever is asked for, it answers with its one page, which speaks of its settings."""
+    page = b"<title>App</title><script>const config = {env: 'redoc'}</script>" + b"x" * 900
+    audited = look(Api({}, otherwise=(200, HTML, page)))
+    assert failed(audited) == ALWAYS
+
+
+def test_a_page_made_to_hold_up_its_reader() -> None:
+    for piece in (b" " * 1000, b"\n at ", b"<title> ", b"<!--", b"<form ", b"error.", b"a."):
+        page = (piece * 300_000)[:300_000]
+        audited = look(Api({}, otherwise=(200, HTML, page)), try_defaults=True)
+        assert audited.by_check
+
+
 def test_cors_that_reflects_any_origin() -> None:
     def reflect(_: str, path: str, headers: dict[str, str], __: bytes) -> Answer | None:
         allow = ("Access-Control-Allow-Origin", headers["origin"])

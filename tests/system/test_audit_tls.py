@@ -217,7 +217,11 @@ def test_a_small_group_is_found(root: Pair, tmp_path: Path, program: Callable[..
 
 
 def scripted(
-    version: int, suites: set[int], compression: int = 0, extensions: bytes = b"\xff\x01\0\x01\0"
+    version: int,
+    suites: set[int],
+    compression: int = 0,
+    extensions: bytes = b"\xff\x01\0\x01\0",
+    after: bytes = b"",
 ) -> Any:
     """A server that speaks one version and some suites, whatever OpenSSL thinks of them."""
 
@@ -235,8 +239,10 @@ def scripted(
             body = struct.pack(">H", version) + bytes(32) + b"\0" + struct.pack(">H", chosen)
             body += bytes([compression])
             body += struct.pack(">H", len(extensions)) + extensions if extensions else b""
-            flight = b"\x02" + len(body).to_bytes(3, "big") + body + b"\x0e\0\0\0"
-            writer.write(b"\x16" + struct.pack(">HH", version, len(flight)) + flight)
+            flight = b"\x02" + len(body).to_bytes(3, "big") + body + after + b"\x0e\0\0\0"
+            for at in range(0, len(flight), 16_000):
+                piece = flight[at : at + 16_000]
+                writer.write(b"\x16" + struct.pack(">HH", version, len(piece)) + piece)
         await writer.drain()
         await reader.read(4096)
 
@@ -483,6 +489,18 @@ def test_other_protocols_and_floods_are_unknown(said: bytes, reason: str) -> Non
     result = only(audited, "tls.protocol.old")
     assert result.status is Status.UNKNOWN
     assert reason in result.evidence
+
+
+@pytest.mark.parametrize("der", [b"", b"\x30\x82\xff\xff" + bytes(500), bytes(70_000)])
+def test_a_certificate_that_is_none(der: bytes) -> None:
+    body = (len(der) + 3).to_bytes(3, "big") + len(der).to_bytes(3, "big") + der
+    message = b"\x0b" + len(body).to_bytes(3, "big") + body
+    with serving(scripted(version=0x0303, suites={0xC02F}, after=message)) as port:
+        audited = look(port)
+    for name in ("key", "name", "expiry", "signature", "lifetime"):
+        result = only(audited, f"tls.certificate.{name}")
+        assert result.status is Status.UNKNOWN
+        assert "cannot be read" in result.evidence
 
 
 def test_an_endless_flight_ends() -> None:

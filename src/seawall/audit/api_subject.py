@@ -11,7 +11,7 @@ from seawall.audit.http_facts import Reply, Request, WalkFacts
 from seawall.audit.probes.http import Walk, WideWalk, origin_of
 from seawall.audit.probes.http_routes import RouteWalk, WideRouteWalk
 from seawall.audit.target import Target, TargetKind
-from seawall.model.finding import Finding, References, Status
+from seawall.model.finding import Finding, Item, References, Status
 
 KINDS: Final = frozenset({TargetKind.API})
 
@@ -128,6 +128,9 @@ def curl(target: Target, request: Request) -> str:
     return shlex.join([*words, origin_of(target) + request.path])
 
 
-def references(*cwe: int, etsi: tuple[str, ...] = ("5.6-1",)) -> References:
+def references(
+    *cwe: int, etsi: tuple[str, ...] = ("5.6-1",), item: Item = Item.INTERFACES
+) -> References:
     """Return where standards speak of interfaces."""
-    return References(owasp=("I3",), etsi=etsi, nist=("Logical Access to Interfaces",), cwe=cwe)
+    nist = ("DP",) if item is Item.TRANSFER_AND_STORAGE else ("LA",)
+    return References(owasp=(f"I{item.value}",), etsi=etsi, nist=nist, cwe=cwe)

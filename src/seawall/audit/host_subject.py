@@ -114,7 +114,7 @@ def service_check(
         references=References(
             owasp=(f"I{item.value}",),
             etsi=("5.6-1", "5.6-5"),
-            nist=("Logical Access to Interfaces",),
+            nist=("LA",),
             cwe=cwe,
         ),
         jobs=all_ports,

@@ -11,6 +11,10 @@ from urllib.parse import urljoin, urlsplit
 
 from seawall.audit.check import Unobserved
 
+MAX_PAGE_CHARS: Final = 32 * 1024
+"""More of a page is not searched for a form: the parser's time can grow with the square."""
+MAX_TEXT_BYTES: Final = 64 * 1024
+"""More of an answer is not searched for words."""
 FOREIGN_ORIGIN: Final = "https://seawall-audit.example"
 """Each request says that a page of this origin made it: .example belongs to nobody (RFC 2606)."""
 
@@ -63,8 +67,8 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The body, whatever its bytes are."""
-        return self.body.decode("utf-8", "replace")
+        """The beginning of the body, whatever its bytes are."""
+        return self.body[:MAX_TEXT_BYTES].decode("utf-8", "replace")
 
     @property
     def is_html(self) -> bool:
@@ -156,7 +160,7 @@ def find_login_form(page: str, url: str) -> LoginForm | None:
     """
     finder = _FormFinder()
     try:
-        finder.feed(page)
+        finder.feed(page[:MAX_PAGE_CHARS])
         finder.close()
         found = finder.found
         if found is None:

@@ -24,7 +24,7 @@ Judge = Callable[[Target, Answers], Iterable[Finding]]
 
 def references(*cwe: int, etsi: tuple[str, ...] = ("5.5-1",)) -> References:
     """Return where standards speak of data in transfer."""
-    return References(owasp=("I7",), etsi=etsi, nist=("Data Protection",), cwe=cwe)
+    return References(owasp=("I7",), etsi=etsi, nist=("DP",), cwe=cwe)
 
 
 def is_over_tls(target: Target) -> bool:

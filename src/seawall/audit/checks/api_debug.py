@@ -13,6 +13,7 @@ from seawall.audit.api_subject import (
     ODD,
     curl,
     everything,
+    is_like_missing,
     on_surface_and_routes,
     printable,
     references,
@@ -30,11 +31,11 @@ _TRACES: Final = {
     "the debug page of Django": re.compile(
         r"You're seeing this error because you have.{1,40}DEBUG"
     ),
-    "a Java stack trace": re.compile(r"\n?\s+at [\w.$]+\([\w]+\.java:\d+\)"),
-    "a JavaScript stack trace": re.compile(r"\n?\s+at .{1,120}\.(?:js|ts):\d+:\d+"),
+    "a Java stack trace": re.compile(r"\sat [\w.$]{1,200}\(\w{1,100}\.java:\d+\)"),
+    "a JavaScript stack trace": re.compile(r"\sat .{1,120}\.(?:js|ts):\d+:\d+"),
     "a Go stack trace": re.compile(r"goroutine \d+ \["),
     "a PHP error": re.compile(r"(?:Fatal|Parse) error.{1,200} on line <?b?>?\d+"),
-    "a .NET stack trace": re.compile(r"\bat [\w.]+\(.{0,120}\) in .{1,200}:line \d+"),
+    "a .NET stack trace": re.compile(r"\bat [\w.]{1,200}\(.{0,120}\) in .{1,200}:line \d+"),
     "a Ruby backtrace": re.compile(r"\.rb:\d+:in [`']"),
 }
 _PAGES: Final = {
@@ -56,7 +57,7 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     for request, reply in everything(target, answers):
         text = reply.text
         found = next((name for name, pattern in _TRACES.items() if pattern.search(text)), "")
-        is_page = request in DEBUG and reply.is_ok
+        is_page = request in DEBUG and reply.is_ok and not is_like_missing(facts, reply)
         if not found and is_page:
             found = next((name for name, pattern in _PAGES.items() if pattern.search(text)), "")
         if found and found not in seen:
@@ -86,7 +87,7 @@ CHECK: Final = Check(
         "A stack trace names files, versions and queries, and shows where to push next. A debug "
         "console runs what one types into it: the machine is given away."
     ),
-    references=references(209, 489, 215, etsi=("5.6-1", "5.6-4")),
+    references=references(209, 489, 215, etsi=("5.6-1", "5.6-4"), item=Item.DEFAULTS),
     jobs=on_surface_and_routes,
     judge=_judge,
 )

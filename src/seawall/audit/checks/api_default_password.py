@@ -52,7 +52,7 @@ CHECK: Final = Check(
     references=References(
         owasp=("I1",),
         etsi=("5.1-1", "5.1-2"),
-        nist=("Logical Access to Interfaces",),
+        nist=("LA",),
         cwe=(1392, 521),
     ),
     jobs=_jobs,

@@ -9,6 +9,7 @@ from seawall.audit.api_subject import (
     DOCS,
     KINDS,
     curl,
+    is_like_missing,
     on_surface,
     references,
     shown,
@@ -32,7 +33,7 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
             reply = facts[request]
         except Unobserved:
             continue
-        if _describes(reply):
+        if _describes(reply) and not is_like_missing(facts, reply):
             is_shown = True
             yield Finding(
                 Status.FAIL,

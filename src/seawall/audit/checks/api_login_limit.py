@@ -62,9 +62,7 @@ CHECK: Final = Check(
         "A list of the million most frequent passwords is through in a day at ten tries a second, "
         "and lists of leaked pairs are shorter still."
     ),
-    references=References(
-        owasp=("I1",), etsi=("5.1-5",), nist=("Logical Access to Interfaces",), cwe=(307,)
-    ),
+    references=References(owasp=("I1",), etsi=("5.1-5",), nist=("LA",), cwe=(307,)),
     jobs=_jobs,
     judge=_judge,
     needs=("try_defaults",),

@@ -64,7 +64,7 @@ CHECK: Final = Check(
         "Everybody in the way, in the same Wi-Fi for one, reads passwords, tokens and readings, "
         "and changes what is answered: a setting, or an update."
     ),
-    references=references(319, etsi=("5.5-1", "5.5-7")),
+    references=references(319, etsi=("5.5-1", "5.5-7"), item=Item.TRANSFER_AND_STORAGE),
     jobs=_jobs,
     judge=_judge,
 )

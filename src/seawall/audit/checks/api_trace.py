@@ -36,7 +36,7 @@ CHECK: Final = Check(
         "Headers that a proxy adds, and cookies that scripts must not read, stand in the answer "
         "for who asks. Nobody needs it on a deployed server."
     ),
-    references=references(693, 200),
+    references=references(693, 200, item=Item.DEFAULTS),
     jobs=on_surface,
     judge=_judge,
 )

@@ -82,7 +82,7 @@ CHECK: Final = Check(
     references=References(
         owasp=("I2",),
         etsi=("5.6-1", "5.6-2"),
-        nist=("Logical Access to Interfaces",),
+        nist=("LA",),
         cwe=(1125, 284),
     ),
     jobs=_jobs,

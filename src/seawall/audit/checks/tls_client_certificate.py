@@ -79,9 +79,7 @@ CHECK: Final = Check(
         "Where devices have certificates, they are who they say. If the port takes others as "
         "well, a guessed or stolen password is enough to be any of them."
     ),
-    references=References(
-        owasp=("I2",), etsi=("5.5-4",), nist=("Logical Access to Interfaces",), cwe=(287, 306)
-    ),
+    references=References(owasp=("I2",), etsi=("5.5-4",), nist=("LA",), cwe=(287, 306)),
     jobs=asking(SESSION, NEWEST_HELLO, _UP_TO_1_2),
     judge=over_tls(_judge),
 )

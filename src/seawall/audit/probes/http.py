@@ -44,6 +44,7 @@ class Browser:
         limits: What an answer may cost.
         connections: At most so many are made.
         context: For TLS, in the place of one that trusts everybody.
+        max_body_bytes: More of an answer is not read.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class Browser:
         limits: Limits,
         connections: int,
         context: ssl.SSLContext | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._target = target
         self._limits = limits
         self._left = connections
         self._context = context
+        self._max_body_bytes = max_body_bytes
         self._stack = AsyncExitStack()
         self._connection: Connection | None = None
         self._machine = h11.Connection(h11.CLIENT, MAX_HEAD_BYTES)
@@ -159,7 +162,7 @@ class Browser:
         informational = 0
         try:
             async with asyncio.timeout(self._limits.read_timeout_s):
-                while not is_whole and len(body) < MAX_BODY_BYTES:
+                while not is_whole and len(body) < self._max_body_bytes:
                     event = await self._next_event(connection)
                     if isinstance(event, h11.InformationalResponse):
                         informational += 1
@@ -181,7 +184,7 @@ class Browser:
         if head is None:
             raise _ClosedError
         fields = tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in head.headers)
-        return Reply(head.status_code, fields, bytes(body[:MAX_BODY_BYTES]), is_whole)
+        return Reply(head.status_code, fields, bytes(body[: self._max_body_bytes]), is_whole)
 
     async def _next_event(self, connection: Connection) -> object:
         while True:
@@ -259,7 +262,7 @@ class Walk(Job[WalkFacts]):
         follow: Where an answer to the first one sends to, on the same server, is asked next.
     """
 
-    connections: ClassVar[int] = 13
+    connections: ClassVar[int] = 14
 
     requests: tuple[Request, ...]
     follow: bool = True

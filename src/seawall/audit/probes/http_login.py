@@ -98,7 +98,7 @@ class _Way:
 class LoginTries(Job[LoginFacts]):
     """Finds out how one signs in, and tries. Only if somebody asked for it."""
 
-    connections: ClassVar[int] = 7
+    connections: ClassVar[int] = 6
 
     async def observe(self, target: Target, limits: Limits) -> LoginFacts:
         """Try.

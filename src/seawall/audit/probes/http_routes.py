@@ -49,7 +49,8 @@ class RouteWalk(Job[RouteFacts]):
         Raises:
             Unobserved: nothing was answered, or the description that was named is none.
         """
-        async with Browser(target, limits, self.connections - 1) as browser:
+        most = limits.max_bytes  # descriptions are larger than pages
+        async with Browser(target, limits, self.connections - 1, max_body_bytes=most) as browser:
             source, routes = await _routes(browser, target, limits)
             replies = await walk(browser, [Request(route.path) for route in routes])
         return RouteFacts(source, routes, walk_facts(replies))
@@ -115,7 +116,7 @@ async def _fetched_as_known(target: Target, limits: Limits, path: str) -> Reply:
     context, _ = verifying_context(target)
     context.check_hostname = True
     signed = Request(path, headers=(("Authorization", f"Bearer {target.access.token}"),))
-    async with Browser(target, limits, 1, context) as browser:
+    async with Browser(target, limits, 1, context, limits.max_bytes) as browser:
         return await browser.ask(signed)
 
 

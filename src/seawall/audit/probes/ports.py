@@ -18,8 +18,8 @@ from seawall.audit.target import Target
 
 CONNECT_S: Final = 0.5
 """Where packets are dropped, each port costs so long, and there are forty."""
-BANNER_S: Final = 0.4
-ANSWER_S: Final = 1.0
+BANNER_S: Final = 0.3
+ANSWER_S: Final = 0.8
 MAX_SAID_BYTES: Final = 2_048
 
 
