@@ -23,7 +23,7 @@ from seawall.testing.broker_rig import Keys
 from seawall.testing.builtin_rig import BuiltinRig
 from seawall.testing.mosquitto_process import MosquittoProcess
 from seawall.wire.mqtt.encoder import encode
-from seawall.wire.mqtt.packets import ConnAck, Publish
+from seawall.wire.mqtt.packets import ConnAck, Publish, SubAck
 
 pytestmark = pytest.mark.system
 
@@ -125,7 +125,9 @@ def test_the_builtin_broker_is_sound(tmp_path: Path) -> None:
     rig.start()
     try:
         access = device(rig.keys, "a", device(rig.keys, "b"))
-        assert statuses(audit(rig.endpoint.port, access, tls=True)) == SOUND
+        # `#` is refused there: what the fleet sends is not this identity's to see.
+        refused = {"mqtt.privacy.personal-data": Status.NOT_APPLICABLE}
+        assert statuses(audit(rig.endpoint.port, access, tls=True)) == SOUND | refused
         # What the audit publishes stays on made-up topics, and the second identity's own.
         topics = {each.topic for each in rig.sink.messages}
         assert topics <= {"devices/b/events"}
@@ -422,6 +424,51 @@ def test_a_broker_of_the_old_protocol() -> None:
     assert (write.status, "3.1.1" in write.evidence) == (Status.UNKNOWN, True)
     assert found["mqtt.acl.foreign-read"][0].status is Status.UNKNOWN
     assert found["mqtt.limits.keep-alive"][0].status is Status.UNKNOWN
+
+
+def ends_after_puback(sock: socket.socket) -> None:
+    """Takes a publication, and ends the connection before it could be delivered."""
+    sock.recv(1024)
+    sock.sendall(encode(ConnAck(properties={}), 5))
+    while data := sock.recv(4096):
+        if data[0] == 0x82:
+            sock.sendall(encode(SubAck(int.from_bytes(data[2:4], "big"), (0,)), 5))
+        elif data[0] == 0x32:
+            length = data[3]
+            sock.sendall(b"\x40\x02" + data[4 + length : 6 + length])
+            if b"readings" in data:
+                return
+
+
+def test_an_end_of_the_connection_is_no_denial() -> None:
+    """What was taken, and did not come back because the broker went away, proves nothing."""
+    with serving(ends_after_puback) as port:
+        found = audit(port)
+    for check in ("mqtt.acl.foreign-read", "mqtt.acl.wildcard-read"):
+        assert found[check][0].status is Status.UNKNOWN, found[check][0].evidence
+
+
+def test_a_session_that_another_takes_over_proves_nothing(broker: MosquittoProcess) -> None:
+    """A device that comes with the same identity ends ours: that is no denial."""
+    start(broker, f"listener {broker.port}\n{PASSWORDS}use_username_as_clientid true\n")
+    line = ["mosquitto_sub", "-p", str(broker.port), "-u", "app", "-P", WORD, "-t", "x"]
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            with subprocess.Popen(line, stderr=subprocess.DEVNULL) as process:
+                stop.wait(0.05)
+                process.terminate()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        found = audit(broker.port, APP)
+    finally:
+        stop.set()
+        thread.join()
+    for check in ("mqtt.acl.foreign-read", "mqtt.acl.foreign-write", "mqtt.acl.wildcard-read"):
+        assert found[check][0].status is not Status.PASS, found[check][0].evidence
 
 
 def test_nobody_listens() -> None:

@@ -85,7 +85,10 @@ class Listen(Job[Heard]):
         access = access_of(target, self.who)
         async with _entered(target, access, limits) as link:
             codes = tuple([await _code(link, each) for each in ("#", "$SYS/#")])
+            was_heard = link.lost is None
             await link.collect(LISTEN_S, MAX_MESSAGES)
+            if was_heard:
+                _must_live(link)
             kept = tuple(
                 Message(each.topic, each.payload[:MAX_KEPT_BYTES], bool(each.retain))
                 for each in link.messages[:MAX_MESSAGES]
@@ -229,6 +232,16 @@ async def _entered(target: Target, access: Access, limits: Limits) -> AsyncItera
         raise Unobserved(f"the broker refuses this identity ({refused})") from None
 
 
+def _must_live(link: Link) -> None:
+    """Make sure that what did not come was not kept from us by an end of the connection.
+
+    Raises:
+        Unobserved: the connection ended, so silence proves nothing.
+    """
+    if link.lost is not None:
+        raise Unobserved("the connection ended while messages were waited for")
+
+
 async def _code(link: Link, topic_filter: str) -> int | None:
     if link.lost is not None:
         return None
@@ -244,8 +257,9 @@ async def _publish(link: Link, topics: list[str], limits: Limits) -> tuple[Attem
         if link.lost is None:
             codes.append((topic, await link.publish(topic, payload)))
     accepted = [topic for topic, code in codes if code is not None and code < 0x80]
-    if accepted:
+    if accepted and link.lost is None:
         await link.collect(QUIET_S, MAX_MESSAGES, accepted)
+        _must_live(link)
     came = {each.topic for each in link.messages}
     return tuple(Attempt(topic, code, link.version, topic in came) for topic, code in codes)
 
@@ -279,6 +293,7 @@ async def _hear_other(
                 attempt = Attempt(topic, code, sender.version, False)
                 if not attempt.is_denied:
                     await link.collect(QUIET_S, MAX_MESSAGES, [topic])
+                    _must_live(link)
                     came = any(each.topic == topic for each in link.messages)
                     attempt = Attempt(topic, code, sender.version, came)
                 tried.append(attempt)
