@@ -118,6 +118,8 @@ def _default(field: dataclasses.Field[Any]) -> str:
     value = field.default
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{each}"' for each in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
