@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from html import unescape
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from seawall.audit.check import Unobserved
 
-MAX_PAGE_CHARS: Final = 32 * 1024
-"""More of a page is not searched for a form: the parser's time can grow with the square."""
 MAX_TEXT_BYTES: Final = 64 * 1024
 """More of an answer is not searched for words."""
 FOREIGN_ORIGIN: Final = "https://seawall-audit.example"
 """Each request says that a page of this origin made it: .example belongs to nobody (RFC 2606)."""
+
+_TAG: Final = re.compile(r"<(form|input)\b([^<>]{0,2000})>", re.IGNORECASE)
+_ATTRIBUTE: Final = re.compile(
+    r"""([A-Za-z][\w\-]{0,40})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+))"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,66 +158,46 @@ class LoginForm:
 def find_login_form(page: str, url: str) -> LoginForm | None:
     """Return the first form with a field for a password, if its answer goes to the same server.
 
+    Tags are found by a pattern: the library's parser of HTML takes time that grows with the
+    square of what a stranger sends.
+
     Args:
         page: HTML, however broken.
         url: Where it was found.
     """
-    finder = _FormFinder()
+    for action, fields in _forms(page):
+        kinds = [(given.get("type", "text").lower(), given) for given in fields]
+        passwords = [given.get("name", "") for kind, given in kinds if kind == "password"]
+        if not passwords or not passwords[0]:
+            continue
+        path = _same_server(action, url)
+        users = [given.get("name", "") for kind, given in kinds if kind in ("text", "email")]
+        hidden = [(g.get("name", ""), g.get("value", "")) for k, g in kinds if k == "hidden"]
+        return LoginForm(path, (users or [""])[0], passwords[0], tuple(hidden)) if path else None
+    return None
+
+
+def _forms(page: str) -> list[tuple[str, list[dict[str, str]]]]:
+    forms: list[tuple[str, list[dict[str, str]]]] = [("", [])]
+    for tag, attributes in _TAG.findall(page):
+        given = {
+            name.lower(): unescape(double or single or bare)
+            for name, double, single, bare in _ATTRIBUTE.findall(attributes)
+        }
+        if tag.lower() == "form":
+            forms.append((given.get("action", ""), []))
+        else:
+            forms[-1][1].append(given)
+    return forms
+
+
+def _same_server(action: str, url: str) -> str:
+    """Return the path that a form is sent to; empty if it is on another server."""
     try:
-        finder.feed(page[:MAX_PAGE_CHARS])
-        finder.close()
-        found = finder.found
-        if found is None:
-            return None
-        action = urlsplit(urljoin(url, found.action))
-        here = urlsplit(url)
-    except (ValueError, AssertionError, RecursionError):
-        return None
-    if (action.scheme, action.netloc) != (here.scheme, here.netloc):
-        return None
-    path = (action.path or "/") + (f"?{action.query}" if action.query else "")
-    return LoginForm(path, found.user_field, found.password_field, found.hidden)
-
-
-class _FormFinder(HTMLParser):
-    """Looks for the first form with a password field."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: LoginForm | None = None
-        self._action = ""
-        self._user = ""
-        self._password = ""
-        self._hidden: list[tuple[str, str]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take note of forms and fields."""
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self._action, self._user, self._password = given.get("action", ""), "", ""
-            self._hidden = []
-        elif tag == "input":
-            self._field(given)
-
-    def _field(self, given: dict[str, str]) -> None:
-        name, kind = given.get("name", ""), given.get("type", "text").lower()
-        if kind == "password":
-            self._password = self._password or name
-        elif kind == "hidden":
-            self._hidden.append((name, given.get("value", "")))
-        elif kind in ("text", "email"):
-            self._user = self._user or name
-
-    def handle_endtag(self, tag: str) -> None:
-        """Take the form if it has a password."""
-        if tag == "form":
-            self._take()
-
-    def close(self) -> None:
-        """Take a form that never ended."""
-        super().close()
-        self._take()
-
-    def _take(self) -> None:
-        if self._password and self.found is None:
-            self.found = LoginForm(self._action, self._user, self._password, tuple(self._hidden))
+        there, here = urlsplit(urljoin(url, action)), urlsplit(url)
+    except ValueError:
+        return ""
+    if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+        return ""
+    path = there.path if there.path.startswith("/") else f"/{there.path}"
+    return path + (f"?{there.query}" if there.query else "")

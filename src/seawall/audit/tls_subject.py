@@ -127,6 +127,12 @@ def s_client(target: Target, *options: str) -> str:
     return shlex.join(["openssl", "s_client", "-connect", address, "-servername", name, *options])
 
 
+def enumeration(target: Target) -> str:
+    """Return the command that shows what today's openssl no longer can."""
+    words = ["nmap", "-Pn", "--script", "ssl-enum-ciphers", "-p", str(target.port), target.host]
+    return shlex.join(words)
+
+
 def setting(target: Target, mosquitto: str, nginx: str) -> str:
     """Return which line mends it, for the server that this target probably is."""
     if target.kind is TargetKind.MQTT:

@@ -14,6 +14,7 @@ from seawall.audit.tls_subject import (
     SESSION,
     asking,
     demand_tls,
+    enumeration,
     over_tls,
     references,
     s_client,
@@ -27,15 +28,15 @@ from seawall.wire.tls_suites import SuiteGroup
 class _Fault(NamedTuple):
     severity: Severity
     words: str
-    pattern: str  # of OpenSSL
+    pattern: str = ""  # of OpenSSL, if it still has them
 
 
 _FAULTS: Final = {
     SuiteGroup.NULL: _Fault(Severity.CRITICAL, "without encryption", "NULL"),
     SuiteGroup.ANONYMOUS: _Fault(Severity.CRITICAL, "without a certificate", "aNULL"),
-    SuiteGroup.EXPORT: _Fault(Severity.HIGH, "with keys of 40 to 56 bits", "EXPORT:DES"),
-    SuiteGroup.RC4: _Fault(Severity.HIGH, "with RC4", "RC4"),
-    SuiteGroup.TRIPLE_DES: _Fault(Severity.MEDIUM, "with blocks of 64 bits (3DES, IDEA)", "3DES"),
+    SuiteGroup.EXPORT: _Fault(Severity.HIGH, "with keys of 40 to 56 bits"),
+    SuiteGroup.RC4: _Fault(Severity.HIGH, "with RC4"),
+    SuiteGroup.TRIPLE_DES: _Fault(Severity.MEDIUM, "with blocks of 64 bits (3DES, IDEA)"),
 }
 _HELLOS: Final = {group: Hello(TlsVersion.TLS_1_2, (group,)) for group in _FAULTS}
 
@@ -71,7 +72,9 @@ def _accepted(target: Target, group: SuiteGroup, suite: str) -> Finding:
         f"{suite}, a suite {fault.words}, was offered and taken",
         Fix(f"Take suites with forward secrecy and authenticated encryption alone. {line}"),
         severity=fault.severity,
-        reproduce=s_client(target, "-tls1_2", "-cipher", f"{fault.pattern}:@SECLEVEL=0"),
+        reproduce=s_client(target, "-tls1_2", "-cipher", f"{fault.pattern}:@SECLEVEL=0")
+        if fault.pattern
+        else enumeration(target),
         key=group.value,
     )
 

@@ -14,6 +14,7 @@ from seawall.audit.tls_subject import (
     SESSION,
     asking,
     demand_tls,
+    enumeration,
     over_tls,
     references,
     s_client,
@@ -23,7 +24,7 @@ from seawall.model.finding import Finding, Fix, Item, Risk, Severity, Status
 from seawall.wire.tls_hello import TlsVersion
 
 _OLD: Final = {
-    TlsVersion.SSL_3_0: (Severity.HIGH, "-ssl3"),
+    TlsVersion.SSL_3_0: (Severity.HIGH, ""),
     TlsVersion.TLS_1_0: (Severity.MEDIUM, "-tls1"),
     TlsVersion.TLS_1_1: (Severity.MEDIUM, "-tls1_1"),
 }
@@ -58,7 +59,9 @@ def _accepted(target: Target, version: TlsVersion, suite: str) -> Finding:
         f"a ClientHello of {version.text} was answered with {version.text} and {suite}",
         Fix(f"Take TLS 1.2 and later alone. {line}"),
         severity=severity,
-        reproduce=s_client(target, option, "-cipher", "ALL:@SECLEVEL=0"),
+        reproduce=s_client(target, option, "-cipher", "ALL:@SECLEVEL=0")
+        if option
+        else enumeration(target),
         key=version.text,
     )
 
