@@ -197,6 +197,23 @@ def test_a_running_daemon_is_grade_a(running: Path) -> None:
     assert {"tls.certificate.chain", "tls.certificate.name", "tls.certificate.pin"} <= passed
 
 
+@pytest.mark.parametrize(
+    ("arguments", "host"),
+    [
+        ([], "127.0.0.1"),
+        (["--name", "iot.example.org"], "0.0.0.0"),  # noqa: S104
+        (["--mqtt-host", "0.0.0.0"], "0.0.0.0"),  # noqa: S104
+    ],
+)
+def test_init_listens_to_those_who_can_verify_it(
+    tmp_path: Path, arguments: list[str], host: str
+) -> None:
+    assert seawall("init", "--state", str(tmp_path / "state"), *arguments).returncode == 0
+    settings = read_settings(tmp_path / "state" / "seawall.toml")
+    assert (settings.mqtt.host, settings.updates.host) == (host, host)
+    assert settings.web.host == "127.0.0.1"
+
+
 def test_what_is_left_out_exists() -> None:
     assert {check.id for check in CHECKS} >= ANSWERED_BY_STATE
 

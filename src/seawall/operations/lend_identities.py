@@ -71,6 +71,8 @@ def lent_identities(
     if read_lent(paths, now_ms()):
         yield None  # another audit is under way
         return
+    for stale in Path(paths.running).parent.glob("seawall-audit-*"):
+        files.remove_tree(stale)  # of an audit that was killed
     stem = f"seawall-audit-{secrets.token_hex(6)}"
     names = (f"{stem}-1", f"{stem}-2")
     folder = Path(paths.running).parent / stem
