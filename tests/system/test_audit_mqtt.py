@@ -23,7 +23,7 @@ from seawall.testing.broker_rig import Keys
 from seawall.testing.builtin_rig import BuiltinRig
 from seawall.testing.mosquitto_process import MosquittoProcess
 from seawall.wire.mqtt.encoder import encode
-from seawall.wire.mqtt.packets import ConnAck, Publish, SubAck
+from seawall.wire.mqtt.packets import ConnAck, Disconnect, Publish, SubAck
 
 pytestmark = pytest.mark.system
 
@@ -424,6 +424,30 @@ def test_a_broker_of_the_old_protocol() -> None:
     assert (write.status, "3.1.1" in write.evidence) == (Status.UNKNOWN, True)
     assert found["mqtt.acl.foreign-read"][0].status is Status.UNKNOWN
     assert found["mqtt.limits.keep-alive"][0].status is Status.UNKNOWN
+
+
+def ends_instead_of_suback(sock: socket.socket) -> None:
+    """Says yes to CONNECT, and goes away without a word when it is asked for something."""
+    sock.recv(1024)
+    sock.sendall(encode(ConnAck(properties={}), 5))
+    sock.recv(1024)
+
+
+def denies_with_disconnect(sock: socket.socket) -> None:
+    """As AWS IoT does: what is not allowed ends the connection, with the reason."""
+    ends_instead_of_suback(sock)
+    sock.sendall(encode(Disconnect(0x87), 5))
+
+
+def test_in_version_5_an_end_denies_only_with_its_reason() -> None:
+    for behaviour, status in (
+        (ends_instead_of_suback, Status.UNKNOWN),
+        (denies_with_disconnect, Status.PASS),
+    ):
+        with serving(behaviour) as port:
+            found = audit(port)
+        for check in ("mqtt.acl.foreign-read", "mqtt.acl.wildcard-read", "mqtt.acl.system-topics"):
+            assert found[check][0].status is status, found[check][0].evidence
 
 
 def ends_after_puback(sock: socket.socket) -> None:

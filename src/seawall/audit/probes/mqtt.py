@@ -29,7 +29,7 @@ from seawall.audit.probes.mqtt_link import (
 from seawall.audit.target import Access, Target
 from seawall.errors import SeawallError
 from seawall.pki.certificates import load_certificate
-from seawall.wire.mqtt.codes import Property
+from seawall.wire.mqtt.codes import Property, ReasonCode
 from seawall.wire.mqtt.fields import encode_variable
 
 LISTEN_S: Final = 0.8
@@ -271,7 +271,10 @@ async def _announce_large(link: Link, topic: str) -> bool:
     name = topic.encode()
     head = b"\x30" + encode_variable(LARGE_BYTES) + len(name).to_bytes(2, "big") + name
     await link.send_raw(head)
-    return await link.ended(QUIET_S) is None
+    lost = await link.ended(QUIET_S)
+    if lost is not None and lost.code == ReasonCode.SESSION_TAKEN_OVER:
+        raise Unobserved("another client with this identity is there: it needs one of its own")
+    return lost is None
 
 
 async def _hear_other(

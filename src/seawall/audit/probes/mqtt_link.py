@@ -29,7 +29,7 @@ from seawall.wire.mqtt.client import (
     Received,
     Subscribed,
 )
-from seawall.wire.mqtt.codes import V5, V311, ConnectReturn, ReasonCode
+from seawall.wire.mqtt.codes import V5, V311, ConnectReturn, PacketError, ReasonCode
 from seawall.wire.mqtt.packets import Connect, Publish, Subscription
 
 READ_BYTES: Final = 65_536
@@ -148,12 +148,23 @@ class Link:
                 raise Unobserved(f"no {what} within {self._limits.read_timeout_s:g} s")
             if isinstance(event, kind):
                 return event
-        if self.lost.code == ReasonCode.SESSION_TAKEN_OVER:
-            # An end like this is no denial: it must not be taken for one.
-            raise Unobserved(
-                "another client with this identity is there: use one of the audit's own"
-            )
+        self._must_be_a_denial(what)
         return None
+
+    def _must_be_a_denial(self, what: str) -> None:
+        """Tell an end that denies from one that says nothing.
+
+        In 5.0 a DISCONNECT says why; in 3.1.1 to close is the only way to say no (3.3.5).
+        """
+        lost = self.lost
+        if lost is None:
+            return
+        if isinstance(lost.error, PacketError):
+            raise Unobserved(f"no MQTT instead of {what}")
+        if lost.code == ReasonCode.SESSION_TAKEN_OVER:
+            raise Unobserved("another client with this identity is there: it needs one of its own")
+        if self.version == V5 and (lost.code is None or lost.code < 0x80):
+            raise Unobserved(f"the connection ended instead of {what}")
 
     async def _next(self, timeout_s: float) -> Event | None:
         """Return the next event, None if none comes in time; messages are kept besides."""
