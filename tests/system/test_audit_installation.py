@@ -201,8 +201,8 @@ def test_a_running_daemon_is_grade_a(running: Path) -> None:
     ("arguments", "host"),
     [
         ([], "127.0.0.1"),
-        (["--name", "iot.example.org"], "0.0.0.0"),  # noqa: S104
-        (["--mqtt-host", "0.0.0.0"], "0.0.0.0"),  # noqa: S104
+        (["--name", "iot.example.org"], "0.0.0.0"),
+        (["--mqtt-host", "0.0.0.0"], "0.0.0.0"),
     ],
 )
 def test_init_listens_to_those_who_can_verify_it(
