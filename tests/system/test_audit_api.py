@@ -433,6 +433,32 @@ def test_no_try_without_being_asked() -> None:
     assert not [method for method, _, _ in api.asked if method == "POST"]
 
 
+def test_a_login_of_programs_with_form_fields() -> None:
+    def answer(method: str, path: str, headers: dict[str, str], body: bytes) -> Answer | None:
+        if path != "/token" or method != "POST":
+            return None
+        if "json" in headers["content-type"]:
+            return (422, JSON, b"{}")
+        is_let_in = body == b"password=123456&username=admin"
+        return (200 if is_let_in else 401, JSON, b'{"access_token":"hunter2"}')
+
+    api = Api(otherwise=(404, JSON, b"{}"), dynamic=answer)
+    audited = look(api, try_defaults=True)
+    result = only(audited, "api.login.default-password")
+    assert result.status is Status.FAIL
+    assert "form fields at /token: admin signs in" in result.evidence
+    assert "hunter2" not in repr(results(audited))
+
+
+def test_a_login_that_does_not_understand_is_unknown() -> None:
+    page = (200, HTML, FORM)
+    rest: Answer = (422, JSON, b"{}")
+    for api in (Api({"/": page}, rest), Api({"/": (404, JSON, b"{}")}, rest)):
+        audited = look(api, try_defaults=True)
+        assert only(audited, "api.login.default-password").status is Status.UNKNOWN
+        assert only(audited, "api.login.no-limit").status is Status.UNKNOWN
+
+
 def test_basic_authentication_with_a_default_password() -> None:
     def answer(_: str, path: str, headers: dict[str, str], __: bytes) -> Answer | None:
         if headers.get("authorization") == "basic ywrtaw46ywrtaw4=":  # lower-cased admin:admin

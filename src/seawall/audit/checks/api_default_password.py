@@ -21,6 +21,10 @@ def _jobs(_: Target) -> Sequence[Job[Any]]:
 def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     facts = answers[_TRIES]
     let_in = facts.let_in()
+    if let_in is None and not facts.was_understood:
+        status = facts.tries[-1].answer.status
+        yield Finding(Status.UNKNOWN, f"{facts.way} answered {status}: not understood, or at fault")
+        return
     if let_in is None:
         count = len(facts.tries) - 1
         yield Finding(Status.PASS, f"{count} default passwords were refused ({facts.way})")

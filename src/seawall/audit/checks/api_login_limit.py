@@ -25,8 +25,8 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     count = len(facts.tries)
     if sign := _held_up(facts):
         yield Finding(Status.PASS, f"try {count} ({facts.way}) was held up: {sign}")
-    elif facts.let_in() or count <= len(DEFAULTS):
-        yield Finding(Status.UNKNOWN, f"only {count} tries were made ({facts.way})")
+    elif facts.let_in() or not facts.was_understood or count <= len(DEFAULTS):
+        yield Finding(Status.UNKNOWN, f"{count} tries told nothing ({facts.way})")
     else:
         status = facts.tries[-1].answer.status
         yield Finding(

@@ -27,7 +27,10 @@ DEFAULTS: Final = (
 )
 """The four that Mirai and its kin began with, where a user has them (CWE-1392)."""
 PAGES: Final = ("/login", "/signin")
-JSON_PATHS: Final = ("/api/login", "/login", "/api/v1/login", "/api/auth/login")
+PATHS: Final = ("/api/login", "/login", "/api/v1/login", "/api/auth/login", "/token")
+"""Where programs sign in, with JSON or as a form is sent (RFC 6749, section 4.3)."""
+NOT_THERE: Final = frozenset({404, 405, 501})
+NOT_UNDERSTOOD: Final = frozenset({400, 411, 415, 422})
 TOO_MANY: Final = frozenset({423, 429, 503})
 
 
@@ -64,6 +67,12 @@ class LoginFacts:
 
     way: str
     tries: tuple[Try, ...]
+
+    @property
+    def was_understood(self) -> bool:
+        """Whether the server took what was sent for names and passwords at all."""
+        statuses = {each.answer.status for each in self.tries}
+        return not statuses <= NOT_UNDERSTOOD | NOT_THERE and min(statuses) < 500
 
     def let_in(self) -> Try | None:
         """Return the try that was answered otherwise than a wrong password is."""
@@ -136,11 +145,13 @@ async def _way(browser: Browser, target: Target, wrong: tuple[str, str]) -> tupl
     for page in PAGES:
         if form := _form(await browser.ask(Request(page)), origin, page):
             return form, None
-    for path in JSON_PATHS:
-        way = _json(path, origin)
-        first = await _try(browser, way, *wrong)
-        if first.answer.status not in (404, 405, 501):
-            return way, first
+    for path in PATHS:
+        for way in (_json(path, origin), _fields(path, origin)):
+            first = await _try(browser, way, *wrong)
+            if first.answer.status in NOT_THERE:
+                break
+            if first.answer.status not in NOT_UNDERSTOOD:
+                return way, first
     raise Unobserved("no way to sign in was found: no form, no basic authentication, no /api/login")
 
 
@@ -180,6 +191,11 @@ def _form_request(form: LoginForm, cookies: str, origin: str) -> Callable[[str, 
         return Request(form.action, "POST", tuple(headers), urlencode(fields).encode())
 
     return request
+
+
+def _fields(path: str, origin: str) -> _Way:
+    form = LoginForm(path, "username", "password", ())
+    return _Way(f"form fields at {path}", _form_request(form, "", origin))
 
 
 def _json(path: str, origin: str) -> _Way:
