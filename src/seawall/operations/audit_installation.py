@@ -33,6 +33,8 @@ def installation_targets(
         running: What ``run/daemon.json`` says of the daemon; None if none runs.
         fleet: What is demanded of devices.
     """
+    # Absolute, so that its findings are the same ones from wherever it is audited.
+    root = root.expanduser().resolve()
     settings: Settings | None
     try:
         settings = settings_of(root, _MAX_SETTINGS_BYTES).settings
@@ -74,6 +76,7 @@ def lent_targets(
     Yields:
         The targets, the broker with the identities; as they were if none can be lent.
     """
+    root = root.expanduser().resolve()
     own = Path(StatePaths(root).pki) / "root.crt.pem"
     if not any(each.kind is TargetKind.MQTT and each.access.ca == own for each in targets):
         yield tuple(targets)
