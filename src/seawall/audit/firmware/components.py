@@ -122,8 +122,10 @@ def _matches(path: str, text: str, name: str, pattern: re.Pattern[str]) -> Itera
 
 def _by_line(path: str, text: str, pattern: re.Pattern[str]) -> Iterator[Component]:
     for number, line in enumerate(text.splitlines(), 1):
-        bare = re.split(r"\s*[#;]", line, maxsplit=1)[0]
-        if len(bare) < 256 and (match := pattern.match(bare)):
+        if len(line) > 512:
+            continue
+        bare = re.split(r"[#;]", line, maxsplit=1)[0].rstrip()
+        if match := pattern.match(bare):
             yield Component(_named(match[1]), match[2], path, number)
 
 

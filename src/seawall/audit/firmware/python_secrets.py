@@ -155,7 +155,7 @@ def _in_texts(module: Module) -> Iterator[tuple[Literal, tuple[int, int]]]:
 
 def literal_in_text(text: str, line: int) -> Literal | None:
     """Return the secret within a text: ``scheme://user:password@host``, and the like."""
-    if len(text) > 4096:
+    if len(text) > 1024:
         return None
     if login := _URL_LOGIN.search(text):
         return _unless_placeholder("a URL", SecretKind.PASSWORD, login[2], line)

@@ -126,7 +126,7 @@ def secret_kind(name: str) -> SecretKind | None:
 
 def is_placeholder(value: str) -> bool:
     """Return whether a value only stands where a secret will be."""
-    return len(value) > 4096 or bool(_PLACEHOLDER.match(value.strip()))
+    return len(value) > 512 or bool(_PLACEHOLDER.match(value.strip()))
 
 
 def looks_random(value: str) -> bool:
