@@ -434,6 +434,22 @@ def test_a_revoked_device_that_still_talks_is_found(rig: Rig) -> None:
     assert found.severity is Severity.HIGH
 
 
+def test_a_list_that_lacks_a_revoked_device_is_mended_as_printed(rig: Rig) -> None:
+    a_device(rig, "stolen")
+    installation = rig.opened()
+    device = installation.store.device("stolen")
+    assert device is not None
+    gone = device.with_status(DeviceStatus.REVOKED, installation.now_ms())
+    installation.store.put_device(gone, installation.event("device-revoked", "stolen"))
+    installation.store.close()
+    (found,) = rig.failures()
+    assert found.check == "state.revocation.list"
+    assert found.fix is not None
+    assert found.fix.command
+    shell(f"{sys.executable} -m {found.fix.command}")
+    assert rig.failures() == []
+
+
 def test_personal_data_and_age_of_readings(rig: Rig) -> None:
     a_device(rig)
     installation = rig.opened()
