@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from seawall.audit.firmware.c_spots import c_spots, c_traits
-from seawall.audit.firmware.c_tokens import Kind, Token, arguments_from, tokens_of
+from seawall.audit.firmware.c_tokens import MAX_TOKENS, Kind, Token, arguments_from, tokens_of
 from seawall.audit.firmware.python_secrets import literal_in_text
 from seawall.audit.firmware.source import SourceFacts
 from seawall.audit.firmware.words import Literal, literal_of
@@ -40,7 +40,8 @@ def read_c(text: str) -> SourceFacts:
         found.setdefault(id(text_token), literal)
     spots = {(spot.weakness, spot.line, spot.key): spot for spot in c_spots(tokens)}
     literals = tuple(sorted(found.values(), key=lambda literal: literal.line))
-    return SourceFacts(literals, tuple(spots.values()), c_traits(tokens))
+    fault = "only its beginning was read" if len(tokens) >= MAX_TOKENS - 1 else None
+    return SourceFacts(literals, tuple(spots.values()), c_traits(tokens), fault)
 
 
 def _named_texts(tokens: list[Token]) -> Iterator[tuple[Token, Token]]:

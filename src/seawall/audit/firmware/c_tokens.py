@@ -61,15 +61,19 @@ _ESCAPE: Final = re.compile(
     r"\\(?:\r?\n|x([0-9a-fA-F]+)|([0-7]{1,3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
 )
 _SIMPLE: Final = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "e": "\x1b"}
+MAX_TOKENS: Final = 100_000
+"""Then a source is read no further: memory and time have an end."""
 _WRAPPERS: Final = frozenset({"F", "PSTR", "TEXT", "String", "_T"})
 
 
 def tokens_of(text: str) -> list[Token]:
-    """Return the tokens of a source; whatever it is, nothing is raised."""
+    """Return the tokens of a source; at most `MAX_TOKENS`; nothing is raised."""
     found: list[Token] = []
     line = 1
     in_directive = False
     for match in _TOKEN.finditer(text):
+        if len(found) >= MAX_TOKENS:
+            break
         kind, value = match.lastgroup or "", match.group()
         kind = "raw" if kind == "mark" else kind
         if kind == "newline" and in_directive:
@@ -89,7 +93,7 @@ def arguments_from(tokens: list[Token], start: int) -> list[list[Token]]:
     """Return the arguments of a call whose parenthesis was just opened."""
     arguments: list[list[Token]] = [[]]
     depth = 0
-    for token in tokens[start : start + 256]:
+    for token in tokens[start : start + 96]:
         if token.kind is Kind.SIGN and token.text in "([{":
             depth += 1
         elif token.kind is Kind.SIGN and token.text in ")]}":

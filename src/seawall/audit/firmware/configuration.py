@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from seawall.audit.firmware.python_secrets import literal_in_text
-from seawall.audit.firmware.words import Literal, literal_of
+from seawall.audit.firmware.words import Literal, literal_of, secret_kind
 
 _SUFFIXES: Final = frozenset(
     {".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf", ".env", ".properties"}
@@ -26,6 +26,8 @@ _QUOTED_LINE: Final = re.compile(
     r"""^\s*([A-Za-z_][\w.]*)\s*=\s*b?(["'])([^"'\\]*)\2\s*(?:[#;].*)?$"""
 )
 _MAX_DEPTH: Final = 64
+MAX_LITERALS: Final = 200
+"""Of one file: more say nothing more."""
 
 _Pair = tuple[str, str, int, bool]
 """Name, value, line, and whether the place alone says that this is a password."""
@@ -60,12 +62,14 @@ def literals_in_lines(text: str) -> tuple[Literal, ...]:
 
 
 def _literals(pairs: Iterable[_Pair]) -> tuple[Literal, ...]:
-    found: dict[tuple[str, int], Literal] = {}
+    found: list[Literal] = []
     for name, value, line, certain in pairs:
         literal = literal_of(name, value, line, certain=certain) or literal_in_text(value, line)
         if literal is not None:
-            found.setdefault((literal.name, line), literal)
-    return tuple(sorted(found.values(), key=lambda literal: literal.line))
+            found.append(literal)
+            if len(found) >= MAX_LITERALS:
+                break
+    return tuple(sorted(found, key=lambda literal: literal.line))
 
 
 def _parsed(parse: Any, text: str) -> Any:
@@ -76,35 +80,38 @@ def _parsed(parse: Any, text: str) -> Any:
 
 
 def _members(settings: Any, text: str) -> Iterator[_Pair]:
-    """Yield the texts of a parsed file with their names, and the line where each stands."""
+    """Yield the texts of a parsed file that may be secret, with name and line."""
     waiting: list[tuple[Any, int]] = [(settings, 0)]
-    taken: set[int] = set()
+    starts: dict[tuple[str, str], int] = {}
     while waiting:
         value, depth = waiting.pop()
         if depth > _MAX_DEPTH:
             continue
         if isinstance(value, dict):
-            is_network = {"ssid", "essid"} & {str(key).lower() for key in value}
+            names = {str(key).lower() for key in value}
+            is_network = not names.isdisjoint({"ssid", "essid"})
             for key, member in value.items():
-                if isinstance(member, str):
-                    line = _line_of(text, str(key), member, taken)
-                    certain = bool(is_network) and str(key).lower() == "key" and len(member) >= 8
-                    yield str(key), member, line, certain
-                elif isinstance(member, int) and not isinstance(member, bool):
-                    yield str(key), str(member), _line_of(text, str(key), "", taken), False
+                name, shown = str(key), str(member)
+                if isinstance(member, str) or type(member) is int:
+                    certain = is_network and name.lower() == "key" and len(shown) >= 8
+                    if certain or secret_kind(name) or "://" in shown or " " in shown:
+                        yield name, shown, _line_of(text, name, shown, starts), certain
                 else:
                     waiting.append((member, depth + 1))
         elif isinstance(value, list):
-            waiting += [(each, depth + 1) for each in value]
+            waiting += [(each, depth + 1) for each in reversed(value)]
 
 
-def _line_of(text: str, key: str, value: str, taken: set[int]) -> int:
-    """Return the line of a member: the first with this name and value that no other has."""
+def _line_of(text: str, key: str, value: str, starts: dict[tuple[str, str], int]) -> int:
+    """Return the line of a member: the first with this name and value after the last such."""
+    if len(starts) >= MAX_LITERALS * 10:
+        return 1  # A file with thousands of them is not searched for each.
     pattern = re.compile(rf"""["']?{re.escape(key)}["']?\s*[:=]\s*["']{{0,3}}{re.escape(value)}""")
-    match = next((each for each in pattern.finditer(text) if each.start() not in taken), None)
+    match = pattern.search(text, starts.get((key, value), 0))
     if match is None:  # Written with escapes.
+        starts.setdefault((key, value), 0)
         return text.count("\n", 0, max(0, text.find(key))) + 1
-    taken.add(match.start())
+    starts[key, value] = match.end()
     return text.count("\n", 0, match.start()) + 1
 
 

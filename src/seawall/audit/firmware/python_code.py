@@ -12,6 +12,8 @@ from seawall.audit.firmware.python_updates import update_traits
 from seawall.audit.firmware.source import SourceFacts
 from seawall.audit.firmware.syntax import Module
 
+MAX_CHARS: Final = 120_000
+"""No board could compile as much."""
 _LIBRARIES: Final = (
     *(
         "ssl.py",
@@ -35,6 +37,8 @@ def read_python(path: str, text: str) -> SourceFacts:
         path: Of the file. Known libraries do nothing by themselves: who calls them is judged.
         text: Its content.
     """
+    if len(text) > MAX_CHARS:  # As a tree it would take hundreds of megabytes.
+        return SourceFacts(literals_in_lines(text), fault="too big to be parsed")
     try:
         module = Module(text)
     except SyntaxError as error:

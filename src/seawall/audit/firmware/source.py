@@ -59,7 +59,7 @@ class SourceFacts:
         literals: Secrets that stand in it.
         spots: Weak places.
         traits: Lines of what has to do with updates.
-        fault: Why it could not be read; the rest is then empty.
+        fault: Why it could not be read, or not all of it.
     """
 
     literals: tuple[Literal, ...] = ()
