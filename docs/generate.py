@@ -1,6 +1,6 @@
 """Writes the reference pages that the code knows best.
 
-./run docs            write docs/reference/{commands,settings,errors,exit-codes}.md
+./run docs            write the pages of docs/reference that `PAGES` names
 ./run docs --check    exit 1 if a page differs from the code
 """
 
@@ -11,6 +11,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import json
 import re
 import shutil
 import sys
@@ -22,9 +23,15 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 import click
 
 from seawall import errors
+from seawall.audit.catalogue import find_checks
+from seawall.audit.report import json_report
+from seawall.audit.report.diff import SCHEMA
+from seawall.audit.report.listing import listing
+from seawall.audit.report.standards import ITEM_TITLES, PROFILES
 from seawall.cli import exit_codes
 from seawall.cli.main import cli
 from seawall.model import installation
+from seawall.model.finding import Item
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 REFERENCE: Final = ROOT / "docs" / "reference"
@@ -33,6 +40,9 @@ SOURCE: Final = ROOT / "src" / "seawall"
 SCREENSHOTS: Final = ROOT / "build" / "screenshots"
 PICTURES: Final = {"fleet-light.png": "fleet.png", "device-light.png": "device.png"}
 """What the browser tests made, and its name in docs/pictures."""
+
+CITED: Final = {"owasp": "owasp-iot-2018", "etsi": "etsi-303645", "nist": "nist-8259a"}
+"""Members of a check's references, and the standards that they cite."""
 
 NOTE: Final = "<!-- Written by ./run docs from the code. To change it, change the code. -->\n"
 
@@ -108,6 +118,8 @@ def _default(field: dataclasses.Field[Any]) -> str:
     value = field.default
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{each}"' for each in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
@@ -283,7 +295,139 @@ def exit_codes_page() -> str:
         for code in exit_codes.ExitCode
     ]
     table = _table(("status", "name", "meaning", "errors"), rows)
-    return "\n".join([NOTE, "# Exit statuses\n", table])
+    return "\n".join([NOTE, "# Exit statuses\n", table, _audit_exit_codes()])
+
+
+def _audit_exit_codes() -> str:
+    meanings = _after_attributes(exit_codes.AuditExitCode)
+    rows = [
+        (str(int(code)), code.name.lower(), _code(meanings[code.name]))
+        for code in exit_codes.AuditExitCode
+    ]
+    title = "## Of `seawall audit`\n\nAs scanners have it. Ctrl-C is 130 here as well.\n"
+    return f"{title}\n{_table(('status', 'name', 'meaning'), rows)}"
+
+
+# Checks of the audit
+
+
+def checks_page() -> str:
+    """Return the page of what ``seawall audit`` looks for; from ``--list-checks``."""
+    checks = listing(find_checks())
+    parts = [
+        NOTE,
+        "# Checks\n",
+        f"The {len(checks)} checks of `seawall audit`, by the ten items that they belong to;\n"
+        "`seawall audit --list-checks --json` prints the same. Each says what is wrong if it\n"
+        "fails, and what somebody does with it. The risk is what a check does to its target:\n"
+        "`read` looks, or connects without signing in; `login` signs in; `write` leaves a trace.\n"
+        "A check whose input is missing is unknown, never passed.\n",
+        _table(
+            ("item", "title", "checks"),
+            [_item_row(item, title, checks) for item, title in ITEM_TITLES.items()],
+        ),
+    ]
+    for item, title in ITEM_TITLES.items():
+        parts.append(f"## {item.value} {title}\n")
+        here = [check for check in checks if check["item"] == item.value]
+        parts += [_check(check) for check in here] or ["No check yet.\n"]
+    parts += ["## Standards\n", _standards()]
+    return "\n".join(parts)
+
+
+def _item_row(item: Item, title: str, checks: list[dict[str, Any]]) -> tuple[str, str, str]:
+    anchor = re.sub(r"[^\w\- ]", "", f"{item.value} {title}".lower()).replace(" ", "-")
+    count = sum(check["item"] == item.value for check in checks)
+    return str(item.value), f"[{title}](#{anchor})", str(count)
+
+
+def _check(check: dict[str, Any]) -> str:
+    facts = [
+        f"severity {check['severity']}",
+        f"risk {check['risk']}",
+        "targets " + ", ".join(f"`{kind}`" for kind in check["kinds"]),
+    ]
+    if check["needs"]:
+        facts.append(
+            "needs " + ", ".join(f"`--{name.replace('_', '-')}`" for name in check["needs"])
+        )
+    named = [
+        f"{PROFILES[profile].title} {', '.join(check['references'][key])}"
+        for key, profile in CITED.items()
+        if check["references"][key]
+    ]
+    named += [
+        f"[CWE-{number}](https://cwe.mitre.org/data/definitions/{number}.html)"
+        for number in check["references"]["cwe"]
+    ]
+    lines = [f"### {check['id']}\n", f"**{check['title']}.** {_code(check['why'])}\n"]
+    lines += ["; ".join(facts).capitalize() + ".\n"]
+    return "\n".join(lines + (["; ".join(named) + ".\n"] if named else []))
+
+
+def _standards() -> str:
+    rows = [
+        (f"`{each.id}`", f"[{each.title}]({each.source})", each.edition, each.publisher)
+        for each in PROFILES.values()
+    ]
+    return _table(("profile", "standard", "edition", "publisher"), rows)
+
+
+# The audit's report
+
+
+def audit_report_page() -> str:
+    """Return the page of the members of the audit's JSON report, from its schema."""
+    schema = json_report.json_schema()
+    parts = [
+        NOTE,
+        "# The audit's report as JSON\n",
+        f"What `seawall audit --json` prints is one object, of the schema `{SCHEMA}`. Its JSON\n"
+        "Schema (2020-12) is `seawall/audit/report/audit-report.schema.json` in the package.\n"
+        f"{schema['description']}\n",
+        _members(schema),
+    ]
+    for name, part in schema["$defs"].items():
+        if "properties" in part:
+            parts += [f"## {name}\n", _members(part)]
+    return "\n".join(parts)
+
+
+def _members(schema: dict[str, Any]) -> str:
+    rows = [
+        (
+            f"`{name}`" if name in schema["required"] else f"`{name}`, optional",
+            _kind(part),
+            _code(part.get("description", "")),
+        )
+        for name, part in schema["properties"].items()
+    ]
+    return _table(("member", "value", "meaning"), rows)
+
+
+def _kind(part: dict[str, Any]) -> str:
+    match part:
+        case {"$ref": str(place)}:
+            name = place.rpartition("/")[2]
+            refers = json_report.json_schema()["$defs"][name]
+            return f"[{name}](#{name})" if "properties" in refers else _kind(refers)
+        case {"const": value}:
+            return f"`{json.dumps(value)}`"
+        case {"enum": values}:
+            return ", ".join(f"`{json.dumps(value)}`" for value in values)
+        case {"anyOf": kinds}:
+            return " or ".join(_kind(each) for each in kinds)
+        case {"type": "array", "items": items}:
+            return f"list of {_kind(items)}"
+        case {"type": "object", "properties": members}:
+            return "object of " + ", ".join(f"`{name}`: {_kind(m)}" for name, m in members.items())
+        case {"type": list(kinds)}:
+            return " or ".join(_kind({**part, "type": kind}) for kind in kinds)
+        case {"type": str(kind)}:
+            words = {"string": "text", "integer": "whole number", "boolean": "true or false"}
+            return part.get("format", words.get(kind, kind))
+        case _:
+            raise ValueError(f"a kind of schema that this page cannot tell: {part}")
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
@@ -291,6 +435,8 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "settings.md": settings_page,
     "errors.md": errors_page,
     "exit-codes.md": exit_codes_page,
+    "checks.md": checks_page,
+    "audit-report.md": audit_report_page,
 }
 
 

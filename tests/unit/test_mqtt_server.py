@@ -93,6 +93,7 @@ def test_v5_tells_its_limits_and_assigns_the_client_id():
         Property.MAXIMUM_PACKET_SIZE: 1000,
         Property.SESSION_EXPIRY: 60,
         Property.ASSIGNED_CLIENT_ID: "a",
+        Property.SERVER_KEEP_ALIVE: 3600,  # it asked for none
         Property.SUBSCRIPTION_ID_AVAILABLE: 0,
         Property.SHARED_AVAILABLE: 0,
     }

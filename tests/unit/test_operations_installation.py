@@ -107,7 +107,7 @@ def test_a_mount_point_is_filled_in_place(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Path, "is_mount", lambda self: self == root)
     _create(root)
     check_complete(root)
-    assert not [path for path in root.iterdir() if path.name.startswith(".")]
+    assert not [path for path in root.iterdir() if path.name.startswith(".seawall")]
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

@@ -52,3 +52,19 @@ def exit_code_of(error: errors.SeawallError) -> ExitCode:
         if isinstance(error, kind):
             return code
     return ExitCode.FAILED
+
+
+class AuditExitCode(IntEnum):
+    """Exit status of ``seawall audit``: as scanners have it, so that it fits into pipelines."""
+
+    CLEAN = 0
+    """No open failure is as severe as `--fail-on` says."""
+    FINDINGS = 1
+    """At least one is."""
+    USAGE = 2
+    """The command line, a target or audit.toml is wrong, or a file that was asked for cannot
+    be written."""
+    INCOMPLETE = 3
+    """With `--strict`: no such failure, but something is unknown."""
+    INTERNAL = 4
+    """A check failed by a fault of its own; the rest of the report stands."""

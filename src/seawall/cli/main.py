@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, str]] = {
     "refusals": "Show what was refused, and why.",
     "payload": "Sign and verify payloads.",
     "ca": "Show the certificate authority.",
+    "audit": "Check brokers, APIs, ports, files, firmware and fleets for the ten weaknesses.",
     "user": "Add and list users, change passwords.",
 }
 """Each is a module of `seawall.cli.commands`, loaded when it is needed."""

@@ -37,6 +37,11 @@ def create_store(path: Path) -> Store:
     return open_sqlite_store(path, create=True)
 
 
+def open_store_to_read(path: Path) -> Store:
+    """Open the store in a file without changing it in any way, for an audit."""
+    return open_sqlite_store(path, read_only=True)
+
+
 def open_installation(state: Path, actor: str) -> Installation:
     """Open the installation in a state directory.
 

@@ -13,6 +13,7 @@ from seawall.model.command import QueuedCommand
 from seawall.model.user import User
 from seawall.operations.check_password import check_password
 from seawall.operations.installation import Installation
+from seawall.operations.keep_audit import last_audit
 from seawall.operations.send_command import Order, send_command
 from seawall.web.app import create_app
 from seawall.web.services import PublicFacts, Sample, Services
@@ -48,6 +49,7 @@ def assemble_web(installation: Installation, telemetry: Telemetry) -> FastAPI:
             samples=lambda: samples_of(telemetry),
             send_command=send,
             rollouts=WebRollouts(installation),
+            last_audit=lambda: last_audit(installation.paths),
             facts=PublicFacts(
                 version=version(),
                 broker=telemetry.broker.name,

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,6 +90,23 @@ def wait_taken_in(paths: StatePaths, revision: int, timeout_s: float = 3.0) -> b
     while is_running(paths):
         running = read_running(paths) or {}
         if running.get("registry_revision", -1) >= revision:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return False
+
+
+def wait_lent(paths: StatePaths, names: Collection[str], timeout_s: float = 3.0) -> bool:
+    """Wait until the running daemon lets identities in that were lent to an audit.
+
+    Returns:
+        Whether it does; False at once if no daemon runs.
+    """
+    deadline = time.monotonic() + timeout_s
+    while is_running(paths):
+        running = read_running(paths) or {}
+        if set(names) <= set(running.get("lent_identities", ())):
             return True
         if time.monotonic() > deadline:
             return False

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Final
 
 from seawall.broker.policy import AccessPolicy, policy_of
 from seawall.broker.port import Broker
 from seawall.ingest.service import Ingest
 from seawall.operations.installation import Installation
+from seawall.operations.lend_identities import read_lent
 
 _log = logging.getLogger("seawall.daemon")
 
@@ -24,7 +26,8 @@ class RegistryWatch:
         installation: Whose registry.
         ingest: Gets keys and states of devices.
         broker: Gets the access policy.
-        taken_in: Told the revision of the registry that is in force now.
+        taken_in: Told the revision of the registry, and the identities that are lent to an
+            audit, that are in force now.
     """
 
     also: Callable[[AccessPolicy], None] | None = None
@@ -35,7 +38,7 @@ class RegistryWatch:
         installation: Installation,
         ingest: Ingest,
         broker: Broker,
-        taken_in: Callable[[int], None],
+        taken_in: Callable[[int, Collection[str]], None],
     ) -> None:
         self._installation = installation
         self._taken_in = taken_in
@@ -43,6 +46,7 @@ class RegistryWatch:
         self._broker = broker
         self._master = installation.keystore.master_key()
         self._revision = -1
+        self._lent: Mapping[str, str] = {}
         self._taking_in = asyncio.Lock()
 
     @property
@@ -69,7 +73,9 @@ class RegistryWatch:
         while True:
             await asyncio.sleep(POLL_INTERVAL_S)
             revision = await asyncio.to_thread(store.registry_revision)
-            if revision != self._revision:
+            lent = read_lent(self._installation.paths, self._installation.now_ms())
+            if revision != self._revision or lent != self._lent:
+                self._lent = lent
                 await self.take_in()
 
     async def take_in(self) -> None:
@@ -79,11 +85,13 @@ class RegistryWatch:
             StoreError: the registry cannot be read.
         """
         async with self._taking_in:
-            policy = self.read()
-            await self._broker.apply(policy)
+            policy, lent = self.read(), self._lent
+            # The broker alone lets them in: they are no devices, and fetch no releases. Nor can
+            # one stand in for a device, whatever the file says.
+            await self._broker.apply(replace(policy, active={**lent, **policy.active}))
             if self.also is not None:
                 self.also(policy)
-            self._taken_in(self._revision)
+            self._taken_in(self._revision, lent.keys())
         _log.info(
             "registry taken in: %d devices may connect, %d may not",
             len(policy.active),

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from seawall.daemon.crl_renewal import CrlRenewal
 from seawall.daemon.http_server import HttpServer
 from seawall.daemon.lock import forget_running, hold_lock, write_running
 from seawall.daemon.memory import calm_collector
+from seawall.daemon.nightly_audit import NightlyAudit
 from seawall.daemon.registry_watch import RegistryWatch
 from seawall.daemon.rollout_runner import RolloutRunner
 from seawall.daemon.supervision import supervise
@@ -125,17 +126,22 @@ class _Facts:
         self._paths = paths
         self._running: Running | None = None
         self._revision = -1
+        self._lent: list[str] = []
 
     def publish(self, running: Running, revision: int) -> None:
         """Say that the daemon is ready."""
         self._running = running
-        self.taken_in(revision)
+        self.taken_in(revision, self._lent)
 
-    def taken_in(self, revision: int) -> None:
-        """Say which revision of the registry is in force."""
-        self._revision = revision
+    def taken_in(self, revision: int, lent: Collection[str] = ()) -> None:
+        """Say which revision of the registry, and which lent identities, are in force."""
+        self._revision, self._lent = revision, sorted(lent)
         if self._running is not None:
-            facts = {**asdict(self._running), "registry_revision": revision}
+            facts = {
+                **asdict(self._running),
+                "registry_revision": revision,
+                "lent_identities": self._lent,
+            }
             write_running(self._paths, facts)
 
     def updates_opened(self, port: int) -> None:
@@ -194,6 +200,7 @@ class _Parts:
         self.add("certificates", CertificateDates(installation).run)
         self.add("update repository", UpdateRenewal(installation).run)
         self.add("revocation list", CrlRenewal(installation, watch.take_in).run)
+        self.add("nightly audit", NightlyAudit(installation).run)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

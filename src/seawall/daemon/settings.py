@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -95,6 +96,10 @@ def _check_ranges(settings: Settings, path: Path) -> None:
     for name, value, low, high in checks:
         if not low <= value <= high:
             raise ConfigurationError(f"{path}: {name} is {value}; it must be {low} to {high}")
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", settings.audit.at):
+        raise ConfigurationError(
+            f"{path}: audit.at is '{settings.audit.at[:20]}'; it must be a time such as 03:30"
+        )
     if not settings.names:
         raise ConfigurationError(f"{path}: names is empty; certificates need at least one")
 

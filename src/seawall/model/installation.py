@@ -84,6 +84,19 @@ class UpdateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """Section ``[audit]``: the audit of this installation by itself.
+
+    Attributes:
+        nightly: Whether ``seawall up`` audits once a day, and warns of what is new.
+        at: When, ``HH:MM``, local time.
+    """
+
+    nightly: bool = True
+    at: str = "03:30"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of seawall.toml."""
 
@@ -91,6 +104,7 @@ class Settings:
     web: WebSettings = field(default_factory=WebSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
     updates: UpdateSettings = field(default_factory=UpdateSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     names: tuple[str, ...] = ("localhost", "127.0.0.1")
     """DNS names and IP addresses in the server certificates."""
 
@@ -130,6 +144,16 @@ class StatePaths:
     def lock(self) -> PurePath:
         """Held by the running daemon."""
         return self.root / "lock"
+
+    @property
+    def lent(self) -> PurePath:
+        """``run/lent.json``: identities that an audit has for some minutes."""
+        return self.root / "run" / "lent.json"
+
+    @property
+    def audit(self) -> PurePath:
+        """Results of the nightly audit."""
+        return self.root / "audit"
 
     @property
     def running(self) -> PurePath:

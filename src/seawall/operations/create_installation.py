@@ -22,6 +22,8 @@ from seawall.store.contract import Store
 
 _LAST: Final = "seawall.toml"
 """Moved to its place last: a directory with it is complete."""
+_IGNORE: Final = ".gitignore"
+"""Keeps the keys out of the next commit if the directory stands in somebody's checkout."""
 _MEMBERS: Final = ("pki", "broker", "updates", "run", "seawall.db", _LAST)
 
 
@@ -188,7 +190,7 @@ def _directory_for(root: Path) -> Iterator[Path]:
     except BaseException:
         files.remove_tree(inside)
         raise
-    for name in _MEMBERS:
+    for name in (_IGNORE, *_MEMBERS):
         (inside / name).rename(root / name)
     inside.rmdir()
     root.chmod(files.PRIVATE_DIRECTORY)
@@ -224,5 +226,6 @@ def _fill(
     finally:
         store.close()
     Path(paths.database).chmod(files.PRIVATE_FILE)
+    files.write_private(directory / _IGNORE, b"*\n")
     write_settings(Path(paths.settings), new.settings)
     Path(paths.settings).chmod(files.PRIVATE_FILE)

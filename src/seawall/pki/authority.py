@@ -93,7 +93,12 @@ class Authority:
     certificate: x509.Certificate
     root: x509.Certificate
 
-    def issue_device(self, device_id: str, now: datetime) -> IssuedCertificate:
+    def issue_device(
+        self,
+        device_id: str,
+        now: datetime,
+        profile: CertificateProfile = profiles.DEVICE,
+    ) -> IssuedCertificate:
         """Issue a client certificate: CN and ``urn:seawall:device:ID`` name the device.
 
         Raises:
@@ -102,7 +107,7 @@ class Authority:
         """
         check_device_id(device_id)
         uri = x509.UniformResourceIdentifier(f"urn:seawall:device:{device_id}")
-        return self._issue(device_id, [uri], profiles.DEVICE, now)
+        return self._issue(device_id, [uri], profile, now)
 
     def issue_server(
         self,

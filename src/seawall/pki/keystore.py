@@ -335,6 +335,11 @@ class Keystore:
         crl = x509.load_pem_x509_crl(self.crl_pem())
         return crl.get_revoked_certificate_by_serial_number(int(serial, 16)) is not None
 
+    def crl_serials(self) -> frozenset[str]:
+        """Return the serial numbers on the revocation list as it is written, lower-case hex."""
+        crl = x509.load_pem_x509_crl(self.crl_pem())
+        return frozenset(format(entry.serial_number, "x") for entry in crl)
+
     def crl_ends(self) -> datetime:
         """Return when the revocation list ends: no device can connect after that."""
         end = x509.load_pem_x509_crl(self.crl_pem()).next_update_utc

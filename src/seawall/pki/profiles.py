@@ -51,6 +51,9 @@ class CertificateProfile:
 DEVICE: Final = CertificateProfile(timedelta(days=730), is_server=False)
 """Two years: a device rotates over the air; one that was lost stops by itself."""
 
+AUDIT: Final = CertificateProfile(timedelta(minutes=15), is_server=False)
+"""An identity that an audit of the own broker makes up: it outlives the audit by little."""
+
 SERVICE: Final = CertificateProfile(timedelta(days=825), is_server=False)
 """The platform's own clients; lives on the server and is renewed with it."""
 

@@ -86,6 +86,10 @@ def _no_count() -> int:
     return 0
 
 
+def _no_audit() -> bytes | None:
+    return None
+
+
 def _no_commands(user_name: str, device_id: str, order: Order) -> QueuedCommand:
     raise ServiceError("commands cannot be sent from here", reference="no-commands")
 
@@ -110,6 +114,7 @@ class Services:
         problems: What keeps the installation from being ready; empty if nothing does.
         send_command: Queues an order to a device on behalf of a user. Blocking.
         rollouts: Releases and roll-outs. Blocking.
+        last_audit: The last audit of the installation, JSON; None: there was none. Blocking.
         samples: Further figures for `/metrics`.
         facts: What the pages say about this installation.
         new_token: Makes secrets.
@@ -125,5 +130,6 @@ class Services:
     samples: Callable[[], Sequence[Sample]] = _no_samples
     send_command: Callable[[str, str, Order], QueuedCommand] = _no_commands
     rollouts: Rollouts = field(default_factory=NoRollouts)
+    last_audit: Callable[[], bytes | None] = _no_audit
     facts: PublicFacts = field(default_factory=lambda: PublicFacts(version="0"))
     new_token: Callable[[], str] = random_token

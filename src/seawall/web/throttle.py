@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-FREE_ATTEMPTS: Final = 5
+FREE_ATTEMPTS: Final = 4
 """So many attempts in a row cost no wait: people mistype."""
 BASE_WAIT_MS: Final = 1_000
 MAX_WAIT_MS: Final = 15 * 60_000

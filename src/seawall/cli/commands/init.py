@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seawall.operations.create_installation import CreatedInstallation
 
 _DEFAULTS = Settings()
+_LOOPBACK = "127.0.0.1"
 
 
 @click.command(
@@ -60,8 +61,7 @@ password is generated and shown once.
 )
 @click.option(
     "--mqtt-host",
-    default=_DEFAULTS.mqtt.host,
-    show_default=True,
+    show_default="every address, once a --name is of the network; else this machine's own alone",
     metavar="ADDRESS",
     help="Address to listen on for devices.",
 )
@@ -151,20 +151,22 @@ def _settings(
     broker: Any,
     names: tuple[str, ...],
     public_host: str | None,
-    mqtt_host: str,
+    mqtt_host: str | None,
     mqtt_port: int,
     web_host: str,
     web_port: int,
     updates_port: int,
 ) -> Settings:
     public = public_host or (names[0] if names else "localhost")
+    # Nobody from elsewhere can verify a server that is named localhost alone.
+    listen = mqtt_host or (_LOOPBACK if public in _DEFAULTS.names else _DEFAULTS.mqtt.host)
     all_names = tuple(dict.fromkeys((public, *names, *_DEFAULTS.names)))
     return replace(
         _DEFAULTS,
-        mqtt=MqttSettings(broker=broker, host=mqtt_host, port=mqtt_port, public_host=public),
+        mqtt=MqttSettings(broker=broker, host=listen, port=mqtt_port, public_host=public),
         web=WebSettings(host=web_host, port=web_port, public_host=public),
         # Where devices reach the broker, they reach the releases.
-        updates=UpdateSettings(host=mqtt_host, port=updates_port, public_host=public),
+        updates=UpdateSettings(host=listen, port=updates_port, public_host=public),
         names=all_names,
     )
 

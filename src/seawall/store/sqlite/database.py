@@ -14,7 +14,7 @@ from typing import Final
 
 from seawall.errors import StoreError
 from seawall.store.sqlite.failures import told
-from seawall.store.sqlite.schema import migrate
+from seawall.store.sqlite.schema import check_current, migrate
 
 _BUSY_TIMEOUT_S: Final = 30.0
 _CHECKPOINT_PAGES: Final = 4000
@@ -34,13 +34,15 @@ class Database:
     Args:
         path: The file.
         create: Make the file if it is not there.
+        read_only: Change nothing: not its schema, nor its mode, nor how it keeps its log.
 
     Raises:
-        StoreError: if it cannot be opened, or is not ours.
+        StoreError: if it cannot be opened, is not ours, or would have to be brought forward first.
     """
 
-    def __init__(self, path: Path, *, create: bool) -> None:
+    def __init__(self, path: Path, *, create: bool, read_only: bool = False) -> None:
         self.path = path
+        self._read_only = read_only
         self.undone = 0
         """How many transactions were rolled back; what was learnt in one is void."""
         self._lock = threading.Lock()
@@ -52,13 +54,16 @@ class Database:
                 reference="store-engine-old",
                 hint="use a Python with SQLite 3.37 or later",
             )
-        _prepare_file(path, create)
+        _prepare_file(path, create, keep_mode=read_only)
         try:
             self._writer = self._connect()
             try:
-                migrate(self._writer, path)
-                self._writer.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
-                _use_wal(self._writer)
+                if read_only:
+                    check_current(self._writer, path)
+                else:
+                    migrate(self._writer, path)
+                    self._writer.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+                    _use_wal(self._writer)
             except BaseException:
                 self._writer.close()
                 raise
@@ -122,7 +127,11 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(
-            self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            f"{self.path.absolute().as_uri()}?{self._mode()}",
+            uri=True,
+            timeout=_BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
         )
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA synchronous = FULL")
@@ -131,6 +140,14 @@ class Database:
         db.execute("PRAGMA temp_store = MEMORY")
         db.execute("PRAGMA secure_delete = FAST")
         return db
+
+    def _mode(self) -> str:
+        if not self._read_only:
+            return "mode=rw"
+        # Without a log beside it nobody has it open, and all of it stands in the file itself;
+        # to open it as usual would leave an empty log and its index behind.
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return "mode=ro" if log.exists() else "mode=ro&immutable=1"
 
     def _give_back(self, db: sqlite3.Connection) -> None:
         if db.in_transaction:
@@ -154,8 +171,8 @@ class Database:
         return StoreError(f"the store on {self.path} is closed", reference="store-closed")
 
 
-def _prepare_file(path: Path, create: bool) -> None:
-    """See that the file is there, plain, and open to its owner only.
+def _prepare_file(path: Path, create: bool, *, keep_mode: bool) -> None:
+    """See that the file is there, plain, and open to its owner only (unless its mode is kept).
 
     SQLite gives -wal and -shm the mode of the database itself.
     """
@@ -182,7 +199,7 @@ def _prepare_file(path: Path, create: bool) -> None:
                 reference="store-corrupt",
                 hint="restore a backup of it; nothing was changed",
             )
-        if path.stat().st_mode & 0o077:
+        if path.stat().st_mode & 0o077 and not keep_mode:
             path.chmod(0o600)
     except OSError as error:
         raise told(error, path) from error

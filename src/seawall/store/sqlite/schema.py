@@ -151,6 +151,20 @@ def migrate(db: sqlite3.Connection, path: Path, steps: tuple[Step, ...] = STEPS)
         raise
 
 
+def check_current(db: sqlite3.Connection, path: Path) -> None:
+    """Check that a database has the newest schema, and change nothing.
+
+    Raises:
+        StoreError: as `migrate`, or it is of an older Seawall (``store-older``).
+    """
+    if _version(db, path, STEPS) != len(STEPS):
+        raise StoreError(
+            f"database {path} was written by an older Seawall",
+            reference="store-older",
+            hint="any command that opens it brings it forward: 'seawall device list'",
+        )
+
+
 def _version(db: sqlite3.Connection, path: Path, steps: tuple[Step, ...]) -> int:
     """Return how many steps the database has taken.
 

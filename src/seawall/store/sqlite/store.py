@@ -22,12 +22,19 @@ class SqliteStore(ReadingsPart, RefusalsPart, RegistryPart, UsersPart, CommandsP
         max_refusals: So many refusals are kept.
         create: Make the file if it is not there.
         settle_rows: Sort readings into their place when so many wait; None: by load.
+        read_only: Change nothing; what would write fails.
     """
 
     def __init__(
-        self, path: Path, *, max_refusals: int, create: bool, settle_rows: int | None = None
+        self,
+        path: Path,
+        *,
+        max_refusals: int,
+        create: bool,
+        settle_rows: int | None = None,
+        read_only: bool = False,
     ) -> None:
-        self._database = Database(path, create=create)
+        self._database = Database(path, create=create, read_only=read_only)
         self._appender = Appender(self._database, max_refusals, settle_rows)
 
     def settle(self) -> None:

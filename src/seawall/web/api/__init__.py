@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from seawall.web.api import (
+    audit,
     commands,
     description,
     devices,
@@ -19,7 +20,8 @@ from seawall.web.api import (
 
 router = APIRouter()
 _resources = (
-    devices, commands, readings, refusals, releases, rollouts, summary, live, session, description,
+    devices, commands, readings, refusals, releases, rollouts, summary, audit, live, session,
+    description,
 )  # fmt: skip
 for _resource in _resources:
     router.include_router(_resource.router)

@@ -12,6 +12,8 @@ from seawall.wire.mqtt.properties import Properties
 
 KEEP_ALIVE_FACTOR: Final = 1.5
 """A client is given up after so many keep-alive times of silence [MQTT-3.1.2-22]."""
+MAX_KEEP_ALIVE_S: Final = 3600
+"""What a client of 5.0 is told that asks for more, or for silence without end (3.2.2.3.14)."""
 NEVER_EXPIRES: Final = 0xFFFF_FFFF
 
 
@@ -39,6 +41,12 @@ def _number(properties: Properties | None, name: Property, default: int) -> int:
     return value if isinstance(value, int) else default
 
 
+def _keep_alive_s(connect: Connect) -> int:
+    if connect.version != V5:
+        return connect.keep_alive_s  # 3.1.1 has no way to say another
+    return min(connect.keep_alive_s or MAX_KEEP_ALIVE_S, MAX_KEEP_ALIVE_S)
+
+
 def agree(connect: Connect, limits: ServerLimits) -> Terms:
     """Settle the terms. A 3.1.1 session that is not clean never expires by itself."""
     asked = connect.properties
@@ -49,7 +57,7 @@ def agree(connect: Connect, limits: ServerLimits) -> Terms:
     will = connect.will.properties if connect.will is not None else None
     window = limits.max_outgoing_in_flight
     return Terms(
-        silence_s=connect.keep_alive_s * KEEP_ALIVE_FACTOR,
+        silence_s=_keep_alive_s(connect) * KEEP_ALIVE_FACTOR,
         session_expiry_s=min(expiry, limits.max_session_expiry_s),
         will_delay_s=_number(will, Property.WILL_DELAY, 0),
         window=min(window, _number(asked, Property.RECEIVE_MAXIMUM, window)),
@@ -71,6 +79,8 @@ def connack_properties(
     }
     if _number(connect.properties, Property.SESSION_EXPIRY, 0) != terms.session_expiry_s:
         answer[Property.SESSION_EXPIRY] = terms.session_expiry_s
+    if _keep_alive_s(connect) != connect.keep_alive_s:
+        answer[Property.SERVER_KEEP_ALIVE] = _keep_alive_s(connect)
     if not connect.client_id:
         answer[Property.ASSIGNED_CLIENT_ID] = client_id  # [MQTT-3.2.2-16]
     return answer

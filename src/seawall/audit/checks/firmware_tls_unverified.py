@@ -1,0 +1,31 @@
+"""TLS that accepts any certificate."""
+
+from __future__ import annotations
+
+from seawall.audit.check import Check
+from seawall.audit.firmware.judging import FIRMWARE, firmware_jobs, judge_spots
+from seawall.audit.firmware.source import Weakness
+from seawall.model.finding import Fix, Item, References, Risk, Severity
+
+_FIX = Fix(
+    "Verify the server: `context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)`, then "
+    "`context.verify_mode = tls.CERT_REQUIRED`, `context.load_verify_locations(ca)` and "
+    "`context.wrap_socket(s, server_hostname=name)`, for MQTT `MQTTClient(..., ssl=context)`. "
+    "On Arduino `client.setCACert(ca)` instead of `setInsecure()`."
+)
+
+CHECK = Check(
+    id="firmware.tls.unverified",
+    title="TLS connections accept any certificate",
+    item=Item.TRANSFER_AND_STORAGE,
+    kinds=FIRMWARE,
+    severity=Severity.HIGH,
+    risk=Risk.READ,
+    why="Encryption to whoever answers protects from nobody: one who sits in between shows a "
+    "certificate of their own, reads all, and sends orders and updates.",
+    references=References(("I7",), ("5.5-1", "5.5-7"), ("Data Protection",), (295, 297)),
+    jobs=firmware_jobs,
+    judge=judge_spots(
+        Weakness.TLS_UNVERIFIED, _FIX, "no TLS connection that leaves the certificate unchecked"
+    ),
+)

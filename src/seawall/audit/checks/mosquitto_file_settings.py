@@ -1,0 +1,70 @@
+"""Whether others may change, or read secrets in, the configuration."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from seawall.audit.check import Answers, Check
+from seawall.audit.mosquitto_files import (
+    KINDS,
+)
+from seawall.audit.probes.mosquitto import ReadBroker
+from seawall.audit.target import Target
+from seawall.model.finding import (
+    ChangeMode,
+    Finding,
+    Fix,
+    Item,
+    References,
+    Risk,
+    Severity,
+    Status,
+)
+
+_SECRETS = ("remote_password", "password", "local_password", "bridge_psk")
+
+
+def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
+    facts = answers[ReadBroker(target.path or Path())]
+    secret = {each.path for each in facts.configuration.every(*_SECRETS)}
+    files = [(path, mode, 0o007 if path in secret else 0o002) for path, mode in facts.modes.items()]
+    files += [(e.path, e.mode, 0o002) for e in facts.files("acl_file") if not e.reason]
+    failed = False
+    for path, mode, banned in files:
+        if not mode & banned:
+            continue
+        failed = True
+        can = "change" if mode & 0o002 else "read the bridge's password in"
+        yield Finding(
+            Status.FAIL,
+            f"mode {mode:04o}: every user of this machine may {can} it",
+            Fix(
+                "Take that right away.",
+                command=f"chmod {mode & ~banned:o} {shlex.quote(path)}",
+                changes=(ChangeMode(path, mode & ~banned),),
+            ),
+            severity=Severity.HIGH if mode & 0o002 else None,
+            location=facts.location(path),
+            key=path,
+        )
+    if facts.unread:
+        yield Finding(Status.UNKNOWN, f"not read: {'; '.join(facts.unread)[:200]}", key="unread")
+    if not failed:
+        yield Finding(Status.PASS, f"others may not change the {len(files)} files")
+
+
+CHECK = Check(
+    id="mosquitto.files.configuration",
+    title="Others may change the configuration",
+    item=Item.TRANSFER_AND_STORAGE,
+    kinds=KINDS,
+    severity=Severity.MEDIUM,
+    risk=Risk.READ,
+    why="Who may write mosquitto.conf loads a plugin and is the broker; who may write the ACL "
+    "has all topics; a bridge's password opens the next broker.",
+    references=References(("I7",), ("5.4-1",), ("Data Protection",), (732,)),
+    jobs=lambda target: [ReadBroker(target.path or Path())],
+    judge=_judge,
+)

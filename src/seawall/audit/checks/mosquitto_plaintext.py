@@ -1,0 +1,65 @@
+"""Whether a listener for other machines speaks without TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from seawall.audit.check import Answers, Check
+from seawall.audit.mosquitto_configuration import Listener
+from seawall.audit.mosquitto_files import (
+    KINDS,
+    bound_to_this_machine,
+    each_listener,
+    key_of,
+    reachable,
+)
+from seawall.audit.probes.mosquitto import ReadBroker
+from seawall.audit.target import Target
+from seawall.model.finding import (
+    Finding,
+    Fix,
+    Item,
+    References,
+    Risk,
+    Severity,
+    Status,
+)
+
+
+def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
+    facts = answers[ReadBroker(target.path or Path())]
+    listeners = [each for each in reachable(facts) if not each.is_websockets]
+
+    def judge(listener: Listener) -> Finding | None:
+        if listener.has_tls:
+            return None
+        where = "on every interface" if not listener.host else f"on {listener.host}"
+        return Finding(
+            Status.FAIL,
+            f"port {listener.port} {where} has no `certfile`: MQTT in clear",
+            Fix(
+                "Bind it to this machine, as the change does, and give devices a listener with "
+                "`certfile`, `keyfile` and `cafile`.",
+                changes=bound_to_this_machine(facts, listener),
+            ),
+            location=facts.at_section(listener),
+            key=key_of(listener),
+        )
+
+    yield from each_listener(listeners, judge, "every listener for other machines has TLS")
+
+
+CHECK = Check(
+    id="mosquitto.transport.plaintext",
+    title="A listener without TLS",
+    item=Item.TRANSFER_AND_STORAGE,
+    kinds=KINDS,
+    severity=Severity.HIGH,
+    risk=Risk.READ,
+    why="Readings, orders and passwords cross the network in clear. Whoever shares it reads "
+    "them, and changes them on the way.",
+    references=References(("I7", "I2"), ("5.5-1", "5.5-7"), ("Data Protection",), (319,)),
+    jobs=lambda target: [ReadBroker(target.path or Path())],
+    judge=_judge,
+)

@@ -1,0 +1,60 @@
+"""Whether Mosquitto understands its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from seawall.audit.check import Answers, Check
+from seawall.audit.mosquitto_files import (
+    KINDS,
+)
+from seawall.audit.probes.mosquitto import ReadBroker
+from seawall.audit.target import Target
+from seawall.model.finding import (
+    Confidence,
+    Finding,
+    Fix,
+    Item,
+    References,
+    Risk,
+    Severity,
+    Status,
+)
+
+
+def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
+    facts = answers[ReadBroker(target.path or Path())]
+    problems = list(facts.configuration.problems)
+    seen: set[str] = set()
+    for listener in facts.configuration.listeners:
+        access = facts.rules(listener)
+        if access is not None and access[2].path not in seen:
+            seen.add(access[2].path)
+            problems += access[1]
+    for number, problem in enumerate(problems):
+        yield Finding(
+            Status.FAIL,
+            problem.text,
+            Fix("Mend the line, or take it out; mosquitto.conf(5) has every setting."),
+            confidence=Confidence.MEDIUM,
+            location=facts.location(problem.path, problem.line),
+            key=f"{problem.text} {number}",
+        )
+    if not problems:
+        yield Finding(Status.PASS, "every line is understood")
+
+
+CHECK = Check(
+    id="mosquitto.configuration.syntax",
+    title="A line that Mosquitto does not understand",
+    item=Item.DEFAULTS,
+    kinds=KINDS,
+    severity=Severity.INFO,
+    risk=Risk.READ,
+    why="A setting with a typing error protects nothing: Mosquitto refuses to start, or an "
+    "older version passes over it.",
+    references=References(("I9",), ("5.12-1",), ("Device Configuration",), (1188,)),
+    jobs=lambda target: [ReadBroker(target.path or Path())],
+    judge=_judge,
+)

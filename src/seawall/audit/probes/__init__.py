@@ -1,0 +1,1 @@
+"""Jobs: the only part of the audit that touches networks, files and programs."""

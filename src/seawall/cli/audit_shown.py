@@ -1,0 +1,85 @@
+"""Prints an audit for people: failures with evidence and fix, what is unknown, the grades."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from seawall.audit.check import Check
+from seawall.audit.report import terminal
+from seawall.audit.report.record import AuditRecord
+from seawall.cli.output import has_color, print_table, say
+from seawall.model.finding import Severity, Status
+
+_COLORS: Final = {
+    Severity.CRITICAL: "bright_red",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "cyan",
+    Severity.INFO: "blue",
+}
+_GRADE_COLORS: Final = {"A": "green", "B": "green", "C": "yellow", "D": "red", "F": "bright_red"}
+_DIFF_COLORS: Final = {"    +": "green", "    -": "red", "    @": "cyan"}
+_CHECK_COLUMNS: Final = ("item", "check", "severity", "risk", "kinds", "title")
+
+
+def print_record(record: AuditRecord) -> None:
+    """Print the record: what to mend first, the grade last, where the eye is."""
+    for result in record.failures:
+        first, *rest = terminal.finding_lines(record, result)
+        _line(first, fg=_COLORS[result.severity], bold=True)
+        for line in rest:
+            _line(line, fg=_DIFF_COLORS.get(line[:5]))
+        click.echo()
+    _print_unknown(record)
+    if record.waived:
+        click.echo("Waived:")
+        print_table(terminal.WAIVER_COLUMNS, terminal.waiver_rows(record), empty="")
+    for line in terminal.change_lines(record):
+        click.echo(line)
+    print_table(terminal.ITEM_COLUMNS, terminal.item_rows(record), empty="")
+    if database := terminal.database_line(record):
+        click.echo(database)
+    _line(terminal.headline(record), fg=_GRADE_COLORS.get(record.grades.overall or ""), bold=True)
+
+
+def _print_unknown(record: AuditRecord) -> None:
+    """Print what has no answer, a line for each target and reason: one dead port spoils many."""
+    unknown = record.of_status(Status.UNKNOWN)
+    if not unknown:
+        return
+    checks: dict[tuple[str, str], str] = {}
+    counted: Counter[tuple[str, str]] = Counter()
+    for each in unknown:
+        place = (each.target, each.evidence)
+        checks.setdefault(place, each.check)
+        counted[place] += 1
+    click.echo("Unknown:")
+    for (target, reason), count in counted.items():
+        what = checks[target, reason] if count == 1 else f"{count} checks"
+        click.echo(f"  {target}: {reason} ({what})")
+    click.echo()
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """Print what there is to check."""
+    rows = [
+        (
+            str(check.item.value),
+            check.id,
+            check.severity.value,
+            check.risk.value,
+            ", ".join(sorted(check.kinds)),
+            check.title,
+        )
+        for check in checks
+    ]
+    print_table(_CHECK_COLUMNS, rows, empty="There are no checks.")
+    say(f"{len(rows)} checks.")
+
+
+def _line(text: str, *, fg: str | None = None, bold: bool | None = None) -> None:
+    click.echo(click.style(text, fg=fg, bold=bold) if has_color() else text)

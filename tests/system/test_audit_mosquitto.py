@@ -1,0 +1,524 @@
+"""mosquitto.conf as found in the field, its fixes, and the real broker with what they make."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from seawall.audit.catalogue import find_checks
+from seawall.audit.check import Check, Limits
+from seawall.audit.fixing import apply, planned
+from seawall.audit.runner import Outcome, Terms, audit_target
+from seawall.audit.target import Target, TargetKind
+from seawall.broker.drivers.mosquitto.configuration import (
+    render_access,
+    render_configuration,
+    render_passwords,
+)
+from seawall.model.finding import Item, Result, Severity, Status
+from seawall.model.installation import MqttSettings
+from seawall.testing.broker_rig import Keys
+from seawall.testing.mosquitto_process import MosquittoProcess, free_port
+
+pytestmark = pytest.mark.system
+
+CHECKS: Sequence[Check] = [check for check in find_checks() if TargetKind.MOSQUITTO in check.kinds]
+ACL = "pattern write devices/%u/readings\npattern read devices/%u/commands\n"
+TLS = "cafile ca.pem\ncertfile server.pem\nkeyfile server.key\n"
+MUTUAL = (
+    f"{TLS}crlfile crl.pem\nrequire_certificate true\nuse_identity_as_username true\n"
+    "use_username_as_clientid true\ntls_version tlsv1.2\n"
+)
+GENERAL = (
+    "per_listener_settings false\nallow_anonymous false\nacl_file access.acl\n"
+    "max_packet_size 65536\npersistent_client_expiration 14d\n"
+)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return Keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def broker(keys: Keys) -> Iterator[MosquittoProcess]:
+    with MosquittoProcess() as process:
+        certificate, key = keys.keystore.server_paths()
+        process.write("ca.pem", keys.keystore.ca_chain_path.read_bytes())
+        process.write("crl.pem", keys.keystore.crl_pem())
+        process.write("server.pem", certificate.read_bytes())
+        process.write("server.key", key.read_bytes(), 0o600)
+        process.write("access.acl", ACL)
+        yield process
+
+
+def audit(path: Path, deadline_s: float = 10.0) -> list[Result]:
+    outcome = Outcome()
+    target = Target(TargetKind.MOSQUITTO, "broker", path=path)
+    terms = Terms(Limits(nonce="n0nce", deadline_s=deadline_s), datetime.now(UTC))
+    asyncio.run(audit_target(target, CHECKS, terms, outcome))
+    assert outcome.faults == []
+    assert len(outcome.by_check) == len(CHECKS)
+    return [result for results in outcome.by_check.values() for result in results]
+
+
+def failures(results: Sequence[Result]) -> dict[str, Result]:
+    return {each.check: each for each in results if each.status is Status.FAIL}
+
+
+def sound(port: int, **changes: str) -> str:
+    """A configuration without a finding, as a base to weaken."""
+    listener = MUTUAL
+    for name, value in changes.items():
+        old = next(line for line in listener.splitlines() if line.startswith(f"{name} "))
+        listener = listener.replace(old, f"{name} {value}" if value else "").replace("\n\n", "\n")
+    return f"{GENERAL}listener {port}\nmax_connections 100\n{listener}"
+
+
+def test_a_sound_configuration_is_silent_and_starts(broker: MosquittoProcess) -> None:
+    broker.write("mosquitto.conf", sound(broker.port))
+    results = audit(broker.configuration)
+    assert {each.status for each in results} <= {Status.PASS, Status.NOT_APPLICABLE}, [
+        (each.check, each.evidence) for each in results if each.status is Status.FAIL
+    ]
+    broker.start()
+
+
+def test_what_seawall_writes_is_silent(keys: Keys, tmp_path: Path) -> None:
+    identity = keys.device("a")
+    for name, data in {
+        "mosquitto.conf": render_configuration(MqttSettings(host="0.0.0.0"), 8883),
+        "access.acl": render_access(keys.policy()),
+        "control.passwd": render_passwords("Zf2" * 14, b"0123456789ab"),
+        "server.key.pem": identity.key.read_text(),
+        "revoked.pem": keys.keystore.crl_pem().decode(),
+    }.items():
+        (tmp_path / name).write_text(data)
+        (tmp_path / name).chmod(0o600)
+    results = audit(tmp_path / "mosquitto.conf")
+    assert [
+        (e.check, e.evidence) for e in results if e.status in {Status.FAIL, Status.UNKNOWN}
+    ] == []
+
+
+WEAK = {
+    "anonymous": (
+        lambda port: sound(port).replace("anonymous false", "anonymous true"),
+        "mosquitto.auth.anonymous",
+        Item.SERVICES,
+        Severity.LOW,  # they need a certificate there
+        "`allow_anonymous true` holds for the listener of every interface",
+    ),
+    "anonymous, listener by listener": (
+        lambda port: (
+            sound(port)
+            .replace("settings false", "settings true")
+            .replace("acl_file access.acl\n", "")
+            .replace("allow_anonymous false\n", "")
+            + "acl_file access.acl\nallow_anonymous true\n"
+        ),
+        "mosquitto.auth.anonymous",
+        Item.SERVICES,
+        Severity.LOW,
+        "allow_anonymous true",
+    ),
+    "plaintext": (
+        lambda port: (
+            f"{sound(free_port())}listener {port}\n"
+            "max_connections 9\nuse_username_as_clientid true\n"
+        ),
+        "mosquitto.transport.plaintext",
+        Item.TRANSFER_AND_STORAGE,
+        Severity.HIGH,
+        "on every interface has no `certfile`",
+    ),
+    "plaintext on the default port": (
+        lambda port: f"{GENERAL}port {port}\nmax_connections 9\nuse_username_as_clientid true\n",
+        "mosquitto.transport.plaintext",
+        Item.TRANSFER_AND_STORAGE,
+        Severity.HIGH,
+        "no `certfile`",
+    ),
+    "websockets": (
+        lambda port: (
+            f"{sound(port)}listener {free_port()}\nmax_connections 9\n"
+            "use_username_as_clientid true\nprotocol websockets\n"
+        ),
+        "mosquitto.transport.websockets",
+        Item.TRANSFER_AND_STORAGE,
+        Severity.HIGH,
+        "protocol websockets",
+    ),
+    "tls 1.1": (
+        lambda port: sound(port, tls_version="tlsv1.1"),
+        "mosquitto.tls.version",
+        Item.TRANSFER_AND_STORAGE,
+        Severity.MEDIUM,
+        "tls_version tlsv1.1",
+    ),
+    "ciphers": (
+        lambda port: sound(port) + "ciphers ALL:RC4-SHA:@SECLEVEL=0\n",
+        "mosquitto.tls.ciphers",
+        Item.TRANSFER_AND_STORAGE,
+        Severity.MEDIUM,
+        "RC4-SHA",
+    ),
+    "no client certificate": (
+        lambda port: sound(port, require_certificate="", use_identity_as_username="", crlfile=""),
+        "mosquitto.tls.client-certificate",
+        Item.SERVICES,
+        Severity.MEDIUM,
+        "asks no certificate",
+    ),
+    "no identity": (
+        lambda port: sound(port, use_identity_as_username=""),
+        "mosquitto.tls.identity",
+        Item.INTERFACES,
+        Severity.MEDIUM,
+        "does not take the user name",
+    ),
+    "client id": (
+        lambda port: sound(port, use_username_as_clientid="false"),
+        "mosquitto.session.client-id",
+        Item.INTERFACES,
+        Severity.LOW,
+        "choose their client id",
+    ),
+    "no acl": (
+        lambda port: sound(port).replace("acl_file access.acl\n", ""),
+        "mosquitto.acl.missing",
+        Item.INTERFACES,
+        Severity.HIGH,
+        "every client reads and writes every topic",
+    ),
+    "connections": (
+        lambda port: sound(port).replace("max_connections 100\n", ""),
+        "mosquitto.limits.connections",
+        Item.DEFAULTS,
+        Severity.LOW,
+        "any number of connections",
+    ),
+    "packet size": (
+        lambda port: sound(port).replace("max_packet_size 65536\n", ""),
+        "mosquitto.limits.packet-size",
+        Item.DEFAULTS,
+        Severity.LOW,
+        "256 MB",
+    ),
+    "queue": (
+        lambda port: "max_queued_messages 0\n" + sound(port),
+        "mosquitto.limits.queue",
+        Item.DEFAULTS,
+        Severity.LOW,
+        "max_queued_messages 0",
+    ),
+    "sessions": (
+        lambda port: (
+            "persistence true\n" + sound(port).replace("persistent_client_expiration 14d\n", "")
+        ),
+        "mosquitto.limits.queue",
+        Item.DEFAULTS,
+        Severity.LOW,
+        "kept for ever",
+    ),
+    "no log": (
+        lambda port: "log_dest none\n" + sound(port),
+        "mosquitto.logging.off",
+        Item.MANAGEMENT,
+        Severity.LOW,
+        "log_dest none",
+    ),
+    "root": (
+        lambda port: "user root\n" + sound(port),
+        "mosquitto.process.root",
+        Item.DEFAULTS,
+        Severity.HIGH,
+        "user root",
+    ),
+    "retained": (
+        lambda port: "check_retain_source false\n" + sound(port),
+        "mosquitto.retained.source",
+        Item.MANAGEMENT,
+        Severity.LOW,
+        "check_retain_source false",
+    ),
+    "bridge": (
+        lambda port: (
+            sound(port) + "connection up\naddress broker.example:8883\n"
+            "topic devices/# out\nbridge_cafile ca.pem\nbridge_insecure true\n"
+        ),
+        "mosquitto.bridge.insecure",
+        Item.TRANSFER_AND_STORAGE,
+        Severity.HIGH,
+        "bridge_insecure true",
+    ),
+    "bridge, old TLS": (
+        lambda port: (
+            sound(port) + "connection up\naddress broker.example:8883\n"
+            "topic devices/# out\nbridge_cafile ca.pem\nbridge_tls_version tlsv1.1\n"
+        ),
+        "mosquitto.bridge.insecure",
+        Item.TRANSFER_AND_STORAGE,
+        Severity.MEDIUM,
+        "bridge_tls_version tlsv1.1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WEAK)
+def test_a_weak_configuration_is_found_and_its_fix_works(
+    name: str, broker: MosquittoProcess
+) -> None:
+    render, check, item, severity, evidence = WEAK[name]
+    broker.write("mosquitto.conf", render(broker.port))
+    found = failures(audit(broker.configuration))
+    assert set(found) - {check} <= {"mosquitto.acl.system-topics", "mosquitto.tls.revocation"}
+    assert (found[check].item, found[check].severity) == (item, severity)
+    assert evidence in found[check].evidence
+    assert found[check].location is not None
+    mend(found[check])
+    again = failures(audit(broker.configuration))
+    assert check not in again
+    if check != "mosquitto.tls.client-certificate":  # what it brings in needs a list of its own
+        assert not again
+    broker.start()
+
+
+def mend(result: Result) -> None:
+    """Do what the fix says, as printed."""
+    assert result.fix is not None
+    if result.fix.command is not None:
+        subprocess.run(["/bin/sh", "-ec", result.fix.command], check=True, timeout=10)
+    else:
+        assert result.fix.changes
+        apply(planned([result]))
+
+
+def test_a_revocation_list_is_missed(broker: MosquittoProcess) -> None:
+    broker.write("mosquitto.conf", sound(broker.port, crlfile=""))
+    found = failures(audit(broker.configuration))
+    assert set(found) == {"mosquitto.tls.revocation"}
+    assert found["mosquitto.tls.revocation"].item is Item.MANAGEMENT
+    # As the fix says: a line below the listener.
+    text = broker.configuration.read_text().replace("max_conn", "crlfile crl.pem\nmax_conn")
+    broker.write("mosquitto.conf", text)
+    assert not failures(audit(broker.configuration))
+    broker.start()
+
+
+OPEN_ACCESS = {
+    "pattern readwrite #": ("everybody", Severity.HIGH, "mosquitto.acl.open"),
+    "pattern read devices/+/readings": ("everybody", Severity.HIGH, "mosquitto.acl.open"),
+    "pattern write devices/%c/readings": ("client id", Severity.MEDIUM, "mosquitto.acl.client-id"),
+    "pattern read $SYS/#": ("opens `$SYS/#`", Severity.LOW, "mosquitto.acl.system-topics"),
+}
+
+
+@pytest.mark.parametrize("line", OPEN_ACCESS)
+def test_an_open_acl_is_found_and_its_fix_works(line: str, broker: MosquittoProcess) -> None:
+    evidence, severity, check = OPEN_ACCESS[line]
+    # Without the binding of ids: `%c` is harmless with it.
+    broker.write("mosquitto.conf", sound(broker.port, use_username_as_clientid=""))
+    broker.write("access.acl", f"# of the field\n{line}\n{ACL}")
+    found = failures(audit(broker.configuration))
+    assert set(found) == {check, "mosquitto.session.client-id"}
+    assert evidence in found[check].evidence
+    assert found[check].severity is severity
+    if check != "mosquitto.acl.system-topics":
+        assert found[check].location is not None
+        assert (found[check].location.path, found[check].location.line) == ("access.acl", 2)
+    mend(found[check])
+    mend(found["mosquitto.session.client-id"])
+    assert not failures(audit(broker.configuration))
+    broker.start()
+
+
+def test_anonymous_topics_and_users_of_everything(broker: MosquittoProcess) -> None:
+    text = sound(broker.port).replace("anonymous false", "anonymous true")
+    broker.write("mosquitto.conf", text)
+    broker.write("access.acl", f"topic read devices/#\nuser app\ntopic #\n{ACL}")
+    results = audit(broker.configuration)
+    found = [each for each in results if each.check == "mosquitto.acl.open"]
+    assert [(each.severity, each.location.line) for each in found if each.location] == [
+        (Severity.CRITICAL, 1),
+        (Severity.MEDIUM, 3),
+    ]
+
+
+def test_passwords_are_tried_offline(broker: MosquittoProcess) -> None:
+    passwords = broker.folder / "passwd"
+    for user, word in {"sensor7": "sensor7", "admin": "Admin123", "ok": "vX3-korrekt-47"}.items():
+        create = [] if passwords.exists() else ["-c"]
+        subprocess.run(
+            ["mosquitto_passwd", *create, "-b", str(passwords), user, word], check=True, timeout=10
+        )
+    passwords.chmod(0o644)
+    broker.write("mosquitto.conf", f"password_file passwd\n{sound(broker.port)}")
+    results = audit(broker.configuration)
+    weak = [e for e in results if e.check == "mosquitto.passwords.weak" and e.status is Status.FAIL]
+    assert {each.evidence for each in weak} == {
+        "the password of `sensor7` is the user's name",
+        "the password of `admin` is made of the user's name (8 characters)",
+    }
+    assert {(e.item, e.severity) for e in weak} == {(Item.PASSWORDS, Severity.CRITICAL)}
+    modes = failures(results)["mosquitto.files.passwords"]
+    assert "0644" in modes.evidence
+    for each in (*weak, modes):
+        mend(each)
+    os.chmod(passwords, 0o640)  # mosquitto_passwd writes it anew, as the umask says
+    assert not failures(audit(broker.configuration))
+    assert_silent(results, "Admin123", "vX3-korrekt-47", passwords.read_text().split("$")[-1])
+    broker.start()
+
+
+def test_a_plain_password_file(broker: MosquittoProcess) -> None:
+    passwords = broker.write("passwd", "app:Quiet-Harbour-58\n")
+    broker.write("mosquitto.conf", f"password_file passwd\n{sound(broker.port)}")
+    results = audit(broker.configuration)
+    found = failures(results)["mosquitto.passwords.storage"]
+    assert found.evidence == "the password of `app` (16 characters) stands in clear"
+    assert_silent(results, "Quiet-Harbour-58")
+    mend(found)
+    passwords.chmod(0o640)
+    assert not failures(audit(broker.configuration))
+    broker.start()
+
+
+def assert_silent(results: Sequence[Result], *secrets: str) -> None:
+    shown = repr(results)
+    for secret in secrets:
+        assert secret not in shown
+
+
+FILES = {
+    "server.key": (0o644, "mosquitto.files.key", Severity.HIGH),
+    "access.acl": (0o666, "mosquitto.files.configuration", Severity.HIGH),
+    "mosquitto.conf": (0o646, "mosquitto.files.configuration", Severity.HIGH),
+    "mosquitto.db": (0o644, "mosquitto.files.persistence", Severity.MEDIUM),
+    "plugin.so": (0o666, "mosquitto.plugin.writable", Severity.HIGH),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_modes_of_files(name: str, broker: MosquittoProcess) -> None:
+    mode, check, severity = FILES[name]
+    extra = "plugin plugin.so\n" if name == "plugin.so" else ""
+    text = f"persistence true\npersistence_file mosquitto.db\n{extra}{sound(broker.port)}"
+    broker.write("mosquitto.conf", text)
+    broker.write("mosquitto.db", b"")
+    broker.write("plugin.so", b"")
+    (broker.folder / name).chmod(mode)
+    found = failures(audit(broker.configuration))
+    assert set(found) == {check}
+    assert found[check].severity is severity
+    assert f"{mode:04o}" in found[check].evidence
+    mend(found[check])
+    assert not failures(audit(broker.configuration))
+    (broker.folder / name).chmod(mode)
+    apply(planned([found[check]]))
+    assert not failures(audit(broker.configuration))
+
+
+def test_included_files_are_read_and_mended(broker: MosquittoProcess) -> None:
+    broker.write("mosquitto.conf", f"include_dir conf.d\n{sound(broker.port)}")
+    (broker.folder / "conf.d").mkdir(mode=0o755)
+    port = free_port()
+    weak = broker.write("conf.d/10-old.conf", f"# left over\nlistener {port}\n")
+    found = failures(audit(broker.configuration))
+    location = found["mosquitto.transport.plaintext"].location
+    assert location is not None
+    assert (location.path, location.line) == ("conf.d/10-old.conf", 2)
+    for _ in range(3):
+        if changes := planned(found.values()):
+            apply(changes)
+        found = failures(audit(broker.configuration))
+    assert not found
+    assert f"listener {port} localhost" in weak.read_text()
+    broker.start()
+
+
+@pytest.mark.parametrize("head", ["", "per_listener_settings true\n"])
+def test_everything_at_once_is_mended_in_rounds(head: str, broker: MosquittoProcess) -> None:
+    """The configuration of a hundred tutorials."""
+    text = f"{head}listener {broker.port}\nallow_anonymous true\n"
+    broker.write("mosquitto.conf", text, 0o666)
+    first = failures(audit(broker.configuration))
+    assert first["mosquitto.auth.anonymous"].severity is Severity.HIGH
+    assert "nothing else proves" in first["mosquitto.auth.anonymous"].evidence
+    assert {
+        "mosquitto.auth.anonymous",
+        "mosquitto.transport.plaintext",
+        "mosquitto.acl.missing",
+        "mosquitto.files.configuration",
+    } <= set(first)
+    for _ in range(4):
+        found = failures(audit(broker.configuration))
+        if not found:
+            break
+        if changes := planned(found.values()):
+            apply(changes)
+        elif commands := [each for each in found.values() if each.fix and each.fix.command]:
+            mend(commands[0])
+    assert not failures(audit(broker.configuration))
+    broker.start()
+
+
+def test_an_empty_configuration(broker: MosquittoProcess) -> None:
+    """Mosquitto listens on this machine then, and lets everybody in."""
+    broker.write("mosquitto.conf", "\n")
+    found = failures(audit(broker.configuration))
+    assert found["mosquitto.auth.anonymous"].severity is Severity.LOW
+    assert "no listener is declared" in found["mosquitto.auth.anonymous"].evidence
+    assert "mosquitto.transport.plaintext" not in found
+
+
+HUGE = {
+    "listeners": ("".join(f"listener {port}\n" for port in range(1, 5_000)), "more than 64"),
+    "lines": ("allow_anonymous true\n" * 100_000, "larger than"),
+    "zeros": ("\0" * 100, "no text"),
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_what_is_no_configuration_is_unknown(name: str, broker: MosquittoProcess) -> None:
+    text, reason = HUGE[name]
+    broker.write("mosquitto.conf", text)
+    results = audit(broker.configuration)
+    assert {each.status for each in results} == {Status.UNKNOWN}
+    assert all(reason in each.evidence for each in results)
+
+
+def test_many_of_everything_end_in_time(broker: MosquittoProcess) -> None:
+    """At the limits, all checks are judged, and what there was no time for is unknown."""
+    names = "".join(f"listener {port}\n" for port in range(1, 65))
+    text = f"acl_file access.acl\npassword_file passwd\n{names}" + "# filler\n" * 12_000
+    broker.write("mosquitto.conf", text)
+    broker.write("access.acl", "pattern readwrite a/#\n" * 45_000)
+    salt_and_hash = "$".join(["A" * 16, "A" * 86 + "=="])
+    broker.write("passwd", "".join(f"u{n}:$7$20000${salt_and_hash}\n" for n in range(2_000)))
+    results = audit(broker.configuration, deadline_s=3)
+    weak = [each for each in results if each.check == "mosquitto.passwords.weak"]
+    assert {each.status for each in weak} == {Status.UNKNOWN}
+
+
+def test_what_is_missing_is_unknown(broker: MosquittoProcess) -> None:
+    text = sound(broker.port).replace("access.acl", "/etc/elsewhere/acl")
+    broker.write("mosquitto.conf", f"password_file gone\n{text}".replace("server.key", "gone.key"))
+    unknown = {e.check for e in audit(broker.configuration) if e.status is Status.UNKNOWN}
+    assert unknown == {
+        "mosquitto.acl.missing",
+        "mosquitto.acl.system-topics",
+        "mosquitto.files.key",
+        "mosquitto.files.passwords",
+        "mosquitto.passwords.storage",
+        "mosquitto.passwords.weak",
+    }
+    results = audit(broker.folder / "nowhere.conf")
+    assert {each.status for each in results} == {Status.UNKNOWN}
+    assert {each.evidence for each in results} == {"no such file or folder"}
