@@ -18,7 +18,7 @@ _NEW: Final = click.Path(dir_okay=False, path_type=Path)
 _FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-class Ports(click.ParamType):
+class Ports(click.ParamType[tuple[int, ...]]):
     """``8883,443``: TCP ports, perhaps none."""
 
     name = "PORTS"
@@ -34,7 +34,7 @@ class Ports(click.ParamType):
         return tuple(sorted({int(word) for word in words}))
 
 
-class Pin(click.ParamType):
+class Pin(click.ParamType[str]):
     """SHA-256 of a certificate, plain or with colons as openssl prints it."""
 
     name = "SHA256"
