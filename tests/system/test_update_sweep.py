@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 
-pytestmark = pytest.mark.system
-
 COMMAND: Final = (sys.executable, "-m", "seawall.testing.sweep_command", "--json")
-TIMEOUT_S: Final = 1200
+TIMEOUT_S: Final = 1200  # it takes a tenth of that
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(TIMEOUT_S)]
 
 
 def _sweep(*options: str) -> tuple[int, dict[str, Any]]:
