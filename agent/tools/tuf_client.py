@@ -93,7 +93,11 @@ def hash_of(path):
 
 
 def init(folder, alone):
-    """Take the root metadata to begin with."""
+    """Take the root metadata to begin with; the folder is made if it has to be."""
+    try:
+        os.mkdir(folder.rstrip("/"))
+    except OSError:
+        pass  # it is there; if not, the next line says so
     with open(alone[1], "rb") as f, open(folder + "root.json", "wb") as g:
         while data := f.read(512):
             g.write(data)

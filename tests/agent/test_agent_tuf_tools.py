@@ -75,8 +75,7 @@ def client(tmp_path: Path, repository: Path) -> Iterator[Client]:
 
     handler = partial(Handler, directory=str(tmp_path / "site"))
     folder = tmp_path / "client"
-    for name in ("metadata", "targets"):
-        (folder / name).mkdir(parents=True)
+    (folder / "targets").mkdir(parents=True)  # `init` makes the other one
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
