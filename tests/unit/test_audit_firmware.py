@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -436,10 +436,13 @@ def test_a_version_between_two_pieces(tmp_path: Path) -> None:
 
 def test_an_old_database_is_no_pass(tmp_path: Path) -> None:
     folder = write(tmp_path / "fw", SOUND["current"])
-    later = datetime(2027, 6, 1, tzinfo=UTC)
-    [result] = audit(folder, now=later)["firmware.components.vulnerable"]
+    dated = datetime(2026, 6, 10, tzinfo=UTC)
+    [result] = audit(folder, now=dated + timedelta(days=365))["firmware.components.vulnerable"]
+    assert result.status is Status.PASS
+    assert "365 days old" in result.evidence
+    [result] = audit(folder, now=dated + timedelta(days=366))["firmware.components.vulnerable"]
     assert result.status is Status.UNKNOWN
-    assert "191 days old" in result.evidence
+    assert "366 days old" in result.evidence
 
 
 def test_a_database_that_was_brought(tmp_path: Path) -> None:

@@ -71,6 +71,9 @@ def run(texts: tuple[str, ...], state: Path, given: Mapping[str, Any]) -> AuditE
 
 
 def _run(texts: tuple[str, ...], state: Path, given: Mapping[str, Any]) -> AuditExitCode:
+    if given["schema"]:
+        emit_json(json_report.json_schema())
+        return AuditExitCode.CLEAN
     checks = list_checks(given["checks"])
     if given["list_checks"]:
         emit_json(listing(checks)) if given["as_json"] else print_checks(checks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -32,18 +34,31 @@ def print_record(record: AuditRecord) -> None:
         first, *rest = terminal.finding_lines(record, result)
         _line(first, fg=_COLORS[result.severity], bold=True)
         for line in rest:
-            _line(line, fg=_DIFF_COLORS.get(line[:5]))
+            _prose(line, fg=_DIFF_COLORS.get(line[:5]))
         click.echo()
     _print_unknown(record)
     if record.waived:
         click.echo("Waived:")
         print_table(terminal.WAIVER_COLUMNS, terminal.waiver_rows(record), empty="")
     for line in terminal.change_lines(record):
-        click.echo(line)
-    print_table(terminal.ITEM_COLUMNS, terminal.item_rows(record), empty="")
+        _prose(line, indent="    ")
+    _print_items(record)
     if database := terminal.database_line(record):
         click.echo(database)
-    _line(terminal.headline(record), fg=_GRADE_COLORS.get(record.grades.overall or ""), bold=True)
+    color = _GRADE_COLORS.get(record.grades.overall or "")
+    _prose(terminal.headline(record), fg=color, bold=True)
+
+
+def _print_items(record: AuditRecord) -> None:
+    """Print the ten: a table that fits into 80 columns; on a pipe, as every table is there."""
+    if not sys.stdout.isatty():
+        print_table(terminal.ITEM_COLUMNS, terminal.item_rows(record), empty="")
+        return
+    heading, *lines = terminal.item_lines(record)
+    _line(heading, bold=True)
+    for line, each in zip(lines, record.grades.items, strict=True):
+        _line(line, fg=_GRADE_COLORS.get(each.grade or ""))
+    click.echo()
 
 
 def _print_unknown(record: AuditRecord) -> None:
@@ -60,7 +75,7 @@ def _print_unknown(record: AuditRecord) -> None:
     click.echo("Unknown:")
     for (target, reason), count in counted.items():
         what = checks[target, reason] if count == 1 else f"{count} checks"
-        click.echo(f"  {target}: {reason} ({what})")
+        _prose(f"  {target}: {reason} ({what})", indent="    ")
     click.echo()
 
 
@@ -81,5 +96,17 @@ def print_checks(checks: Sequence[Check]) -> None:
     say(f"{len(rows)} checks.")
 
 
+def _prose(
+    text: str, *, fg: str | None = None, bold: bool | None = None, indent: str = "  "
+) -> None:
+    """Print a line, on a terminal wrapped where words end; a pipe gets it whole."""
+    if not sys.stdout.isatty():
+        click.echo(text)
+        return
+    for line in terminal.wrapped(text, shutil.get_terminal_size().columns, indent):
+        _line(line, fg=fg, bold=bold)
+
+
 def _line(text: str, *, fg: str | None = None, bold: bool | None = None) -> None:
-    click.echo(click.style(text, fg=fg, bold=bold) if has_color() else text)
+    styled = has_color() and (fg is not None or bold is not None)
+    click.echo(click.style(text, fg=fg, bold=bold) if styled else text)

@@ -1,10 +1,12 @@
 """What the terminal shows of an audit: lines and rows as plain text, for the CLI to print.
 
-Nothing here colours or wraps; texts are fit to be printed as they are.
+Nothing here colours; texts are fit to be printed as they are. Lines are whole unless a
+width is asked for: what goes down a pipe is searched by line.
 """
 
 from __future__ import annotations
 
+import textwrap
 from typing import Final
 
 from seawall.audit.report.patch import command_of, diff_of
@@ -103,6 +105,42 @@ def finding_lines(record: AuditRecord, result: Result) -> list[str]:
     return lines
 
 
+def wrapped(line: str, width: int, indent: str = "  ") -> list[str]:
+    """Return a line for a terminal: prose wrapped below its beginning.
+
+    Commands and diffs stay as they are: a terminal's own breaks are not copied with them.
+
+    Args:
+        line: One line.
+        width: Columns of the terminal.
+        indent: What the further lines begin with; those of a fix stand below its text.
+    """
+    if line.startswith("    ") or len(line) <= width:
+        return [line]
+    if line.startswith("  Fix: "):
+        indent = " " * len("  Fix: ")
+    return textwrap.wrap(
+        line,
+        max(width, 20),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def item_lines(record: AuditRecord) -> list[str]:
+    """Return `item_rows` as lines for a terminal, at most 80 columns wide, below a heading."""
+    columns = [*ITEM_COLUMNS] if record.waived else [*ITEM_COLUMNS[:-1]]
+    rows = [[*row[:2], row[2] if len(row[2]) == 1 else "-", *row[3:]] for row in item_rows(record)]
+    title = max(len(row[1]) for row in rows)
+    lines = []
+    for row in [["", *columns[1:]], *rows]:
+        words = [f"{row[0]:>2}", f"{row[1]:<{title}}"]
+        words += [f"{cell:>{len(name)}}" for name, cell in zip(columns[2:], row[2:], strict=False)]
+        lines.append(" ".join(words).rstrip())
+    return lines
+
+
 def change_lines(record: AuditRecord) -> list[str]:
     """Return what changed since the earlier audit; empty without one."""
     changes = record.changes
@@ -141,4 +179,7 @@ def place_of(result: Result) -> str:
     line = "" if place.line is None else f":{place.line}"
     # A target that is one file has that file's name as its place.
     same = place.path == result.target or result.target.endswith(f"/{place.path}")
-    return f"{result.target}{line}" if same else f"{result.target} {place.path}{line}"
+    if same:
+        return f"{result.target}{line}"
+    between = "" if result.target.endswith("/") else " "
+    return f"{result.target}{between}{place.path}{line}"
