@@ -133,8 +133,8 @@ def test_a_check_s_own_references_come_first() -> None:
     assert [each.id for each in etsi.of_check(ANONYMOUS.item, ANONYMOUS.references)] == ["5.5-4"]
     assert etsi.of_check(Item.UPDATES, References()) == etsi.of_item(Item.UPDATES)
     nist = find_profile("nist-8259a")
-    full = References(nist=("Data Protection",))
-    assert [each.id for each in nist.of_check(Item.UPDATES, full)] == ["DP"]
+    own = nist.of_check(Item.UPDATES, References(nist=("DP",)))
+    assert [(each.id, each.title) for each in own] == [("DP", "Data Protection")]
 
 
 def test_an_unknown_profile_is_named_with_those_that_are_known() -> None:
@@ -208,6 +208,28 @@ def test_rows_have_their_columns() -> None:
         assert {len(row) for row in rows} == {len(columns)}
     assert terminal.finding_rows(record)[0][:3] == ("critical", BROKER.name, ANONYMOUS.id)
     assert terminal.finding_rows(record)[5][1] == "/etc/mosquitto/mosquitto.conf:1"
+
+
+def test_the_ten_fit_into_a_terminal_of_80_columns() -> None:
+    lines = terminal.item_lines(sample_record())
+    assert len(lines) == 11
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["weakness", "grade", "failed", "unknown", "passed", "waived"]
+    assert lines[10].split()[:5] == ["10", "Lack", "of", "physical", "hardening"]
+
+
+@given(st.text("ab `-…", max_size=200), st.integers(1, 120), st.sampled_from(["", "  Fix: "]))
+def test_wrapped_prose_keeps_its_words_and_fits(text: str, width: int, beginning: str) -> None:
+    line = beginning + "x " + text.rstrip()
+    shown = terminal.wrapped(line, width)
+    assert " ".join(shown).split() == line.split()
+    longest = max(map(len, line.split()))
+    assert all(len(each) <= max(width, 20, longest + 7) for each in shown)
+
+
+def test_what_is_copied_is_never_wrapped() -> None:
+    command = "    mosquitto_pub " + "-t topic " * 20
+    assert terminal.wrapped(command, 40) == [command]
 
 
 def test_a_finding_is_told_with_its_fix() -> None:

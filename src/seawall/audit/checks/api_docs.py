@@ -72,7 +72,7 @@ CHECK: Final = Check(
         "It is a map: all routes, what they take, and those that nobody was meant to find. No "
         "weakness by itself, it saves an attacker the search for one."
     ),
-    references=references(200),
+    references=references(200, etsi=("5.6-2",)),
     jobs=on_surface,
     judge=_judge,
 )

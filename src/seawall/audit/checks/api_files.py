@@ -64,7 +64,7 @@ CHECK: Final = Check(
         "From /.git the whole source comes down, with every password that was ever committed; "
         "/.env mostly holds those in use. Programs ask every address for both, all day long."
     ),
-    references=references(538, 527, 200),
+    references=references(538, 527, 200, etsi=("5.6-2",)),
     jobs=on_surface,
     judge=_judge,
 )

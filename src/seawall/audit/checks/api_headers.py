@@ -77,7 +77,7 @@ CHECK: Final = Check(
         "a foreign page puts this one under its own buttons, and the first request goes out in "
         "plain text. They do not mend a fault, they keep it from being used."
     ),
-    references=references(693, 1021, 319),
+    references=references(693, 1021, 319, etsi=("5.5-1",)),
     jobs=on_surface,
     judge=_judge,
 )

@@ -103,7 +103,7 @@ CHECK: Final = Check(
         "where devices stand, when people are at home, what they are set to, everybody has; and a "
         "route that reads without a login often has one beside it that writes."
     ),
-    references=references(306, 862),
+    references=references(306, 862, etsi=("5.5-4", "5.5-5")),
     jobs=on_surface_and_routes,
     judge=_judge,
 )

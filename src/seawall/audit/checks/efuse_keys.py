@@ -79,7 +79,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="The key of flash encryption is worth as much as the flash: any program that runs once, or "
     "the serial port, reads it out of a block that is not protected.",
-    references=References(("I10",), ("5.4-1", "5.4-2"), ("Data Protection",), (522, 1191)),
+    references=References(("I10",), ("5.4-1", "5.4-2"), ("DP",), (522, 1191)),
     jobs=file_jobs,
     judge=_judge,
 )

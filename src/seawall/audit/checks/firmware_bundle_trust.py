@@ -64,7 +64,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A device that cannot tell its server from another gives its readings to whoever "
     "answers, and takes their orders.",
-    references=References(("I7",), ("5.5-1", "5.5-3"), ("Data Protection",), (295, 297)),
+    references=References(("I7",), ("5.5-1", "5.5-3"), ("DP",), (295, 297)),
     jobs=firmware_jobs,
     judge=_judge,
 )

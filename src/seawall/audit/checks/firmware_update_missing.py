@@ -55,7 +55,7 @@ CHECK = Check(
     severity=Severity.MEDIUM,
     risk=Risk.READ,
     why="A hole that is found tomorrow stays open until somebody visits the device with a cable.",
-    references=References(("I4",), ("5.3-1", "5.3-2"), ("Software Update",), (1277, 1329)),
+    references=References(("I4",), ("5.3-1", "5.3-2"), ("SU",), (1277, 1329)),
     jobs=firmware_jobs,
     judge=_judge,
 )

@@ -78,7 +78,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A client id is what the client says it is. Who says another device's id has that "
     "device's topics.",
-    references=References(("I3",), ("5.5-5",), ("Device Identification",), (290, 863)),
+    references=References(("I3",), ("5.5-5",), ("DI",), (290, 863)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

@@ -90,7 +90,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Whoever is let in reads all devices and sends orders to all of them: one stolen "
     "password is the whole fleet.",
-    references=References(("I3",), ("5.5-5",), ("Logical Access to Interfaces",), (862,)),
+    references=References(("I3",), ("5.5-5",), ("LA",), (862,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

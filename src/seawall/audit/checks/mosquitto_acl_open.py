@@ -104,7 +104,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A line with a wildcard and without `%u` is for the topics of all devices. Whoever it "
     "is for follows and orders about the whole fleet.",
-    references=References(("I3",), ("5.5-5",), ("Logical Access to Interfaces",), (863, 732)),
+    references=References(("I3",), ("5.5-5",), ("LA",), (863, 732)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

@@ -82,7 +82,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="`$SYS` tells the broker's exact version and load: which exploit to bring, and "
     "whether a flood has worked.",
-    references=References(("I2",), ("5.6-2",), ("Logical Access to Interfaces",), (200, 497)),
+    references=References(("I2",), ("5.6-2",), ("LA",), (200, 497)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

@@ -92,9 +92,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Who reaches the port is a client: reads what devices send, sends them orders, fills "
     "the broker's memory.",
-    references=References(
-        ("I2", "I9"), ("5.5-5", "5.6-1"), ("Logical Access to Interfaces",), (306, 1188)
-    ),
+    references=References(("I2", "I9"), ("5.5-5", "5.6-1"), ("LA",), (306, 1188)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

@@ -92,7 +92,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A bridge carries the whole fleet's messages, and a password, across networks. Who "
     "stands between plays the other broker, and sends orders down.",
-    references=References(("I7", "I3"), ("5.5-1",), ("Data Protection",), (295, 319)),
+    references=References(("I7", "I3"), ("5.5-1",), ("DP",), (295, 319)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

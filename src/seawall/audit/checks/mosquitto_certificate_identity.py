@@ -58,7 +58,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Any certificate of the fleet opens the door, and then the client says which name it "
     "has. One stolen device is all devices.",
-    references=References(("I3",), ("5.5-5",), ("Device Identification",), (287,)),
+    references=References(("I3",), ("5.5-5",), ("DI",), (287,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

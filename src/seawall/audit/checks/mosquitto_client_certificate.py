@@ -62,9 +62,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A password is what a device tells everybody who asks in the broker's name. A key "
     "never leaves it, and a certificate can be revoked one by one.",
-    references=References(
-        ("I2", "I1"), ("5.1-4", "5.5-5"), ("Logical Access to Interfaces",), (287, 308)
-    ),
+    references=References(("I2", "I1"), ("5.5-4", "5.5-5"), ("LA",), (287, 308)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

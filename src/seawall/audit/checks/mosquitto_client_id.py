@@ -60,7 +60,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Who connects with another device's client id ends its session and keeps it off line, "
     "and may be handed the messages that wait for it.",
-    references=References(("I3",), ("5.5-5", "5.9-1"), ("Device Identification",), (287, 384)),
+    references=References(("I3",), ("5.5-5", "5.9-1"), ("DI",), (287, 384)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

@@ -61,7 +61,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="With the server's key, any account of the machine (a web application that was broken "
     "into) plays the broker to all devices.",
-    references=References(("I7",), ("5.4-1",), ("Data Protection",), (732, 522)),
+    references=References(("I7",), ("5.4-1",), ("DP",), (732, 522)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

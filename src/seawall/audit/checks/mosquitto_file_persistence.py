@@ -57,7 +57,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="The database holds retained and waiting messages in clear: readings, orders, names "
     "and places of the whole fleet.",
-    references=References(("I6", "I7"), ("5.4-1", "5.8-1"), ("Data Protection",), (732, 312)),
+    references=References(("I6", "I7"), ("5.4-1", "5.8-1"), ("DP",), (732, 312)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

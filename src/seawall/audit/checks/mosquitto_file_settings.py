@@ -64,7 +64,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Who may write mosquitto.conf loads a plugin and is the broker; who may write the ACL "
     "has all topics; a bridge's password opens the next broker.",
-    references=References(("I7",), ("5.4-1",), ("Data Protection",), (732,)),
+    references=References(("I7",), ("5.4-1",), ("DP",), (732,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

@@ -58,7 +58,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Connections cost a sender nothing and the broker memory and a file each. Whoever "
     "opens enough of them shuts devices out.",
-    references=References(("I9", "I2"), ("5.9-1",), ("Device Configuration",), (770,)),
+    references=References(("I9", "I2"), ("5.9-1",), ("DC",), (770,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

@@ -55,7 +55,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A handful of clients with large packets takes all memory of the broker, and each "
     "subscriber with a small one gets what it cannot hold.",
-    references=References(("I9", "I2"), ("5.9-1", "5.13-1"), ("Device Configuration",), (770,)),
+    references=References(("I9", "I2"), ("5.9-1", "5.13-1"), ("DC",), (770,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

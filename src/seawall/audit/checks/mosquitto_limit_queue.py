@@ -64,7 +64,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="What waits for clients that are away fills memory and disk. A client that "
     "subscribes, leaves, and comes back under a new id does it on purpose.",
-    references=References(("I9", "I2"), ("5.9-1",), ("Device Configuration",), (770,)),
+    references=References(("I9", "I2"), ("5.9-1",), ("DC",), (770,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

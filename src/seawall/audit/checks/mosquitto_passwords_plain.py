@@ -75,7 +75,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Backups, images and support bundles carry the password file far. In clear, or hashed "
     "once, it is the passwords themselves.",
-    references=References(("I1", "I7"), ("5.1-3", "5.4-1"), ("Data Protection",), (256, 916)),
+    references=References(("I1", "I7"), ("5.1-3", "5.4-1"), ("DP",), (256, 916)),
     jobs=lambda target: [
         ReadBroker(target.path or Path()),
         GuessPasswords(target.path or Path()),

@@ -72,7 +72,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Bots try the usual passwords, and the user's name, on every broker that they find. "
     "It takes them seconds.",
-    references=References(("I1",), ("5.1-1",), ("Logical Access to Interfaces",), (521, 1392)),
+    references=References(("I1",), ("5.1-1",), ("LA",), (521, 1392)),
     jobs=lambda target: [
         ReadBroker(target.path or Path()),
         GuessPasswords(target.path or Path()),

@@ -59,7 +59,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Readings, orders and passwords cross the network in clear. Whoever shares it reads "
     "them, and changes them on the way.",
-    references=References(("I7", "I2"), ("5.5-1", "5.5-7"), ("Data Protection",), (319,)),
+    references=References(("I7", "I2"), ("5.5-1", "5.5-7"), ("DP",), (319,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

@@ -51,7 +51,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="The broker is C code that strangers talk to. One fault in it, and the stranger has "
     "the machine, not the broker alone.",
-    references=References(("I9", "I2"), ("5.6-7",), ("Device Configuration",), (250,)),
+    references=References(("I9", "I2"), ("5.6-7",), ("DC",), (250,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

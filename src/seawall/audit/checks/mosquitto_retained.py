@@ -50,7 +50,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="An order that a stolen device left retained reaches each device that connects, long "
     "after the thief was locked out.",
-    references=References(("I8", "I3"), ("5.5-5",), ("Logical Access to Interfaces",), (613,)),
+    references=References(("I8", "I3"), ("5.5-5",), ("LA",), (613,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

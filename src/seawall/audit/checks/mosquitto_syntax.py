@@ -54,7 +54,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A setting with a typing error protects nothing: Mosquitto refuses to start, or an "
     "older version passes over it.",
-    references=References(("I9",), ("5.12-1",), ("Device Configuration",), (1188,)),
+    references=References(("I9",), ("5.12-1",), ("DC",), (1188,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

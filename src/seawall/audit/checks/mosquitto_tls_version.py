@@ -61,7 +61,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="TLS 1.0 and 1.1 stand on SHA-1 and MD5, and RFC 8996 forbids them. Who can make a "
     "device speak them has an easier lock to pick.",
-    references=References(("I7",), ("5.5-1", "5.5-3"), ("Data Protection",), (326, 327)),
+    references=References(("I7",), ("5.5-1", "5.5-3"), ("DP",), (326, 327)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

@@ -59,7 +59,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Browsers send user name and password in clear, and any page that a user visits may "
     "open such a connection from within the network.",
-    references=References(("I7", "I3"), ("5.5-1",), ("Data Protection",), (319, 1385)),
+    references=References(("I7", "I3"), ("5.5-1",), ("DP",), (319, 1385)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=_judge,
 )

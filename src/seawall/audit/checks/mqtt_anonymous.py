@@ -51,9 +51,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Who reaches the port is a client: reads what devices send, sends them orders, and fills "
     "the broker's memory. Search engines list tens of thousands of such brokers.",
-    references=References(
-        ("I2", "I9"), ("5.5-5", "5.6-1"), ("Logical Access to Interfaces",), (306,)
-    ),
+    references=References(("I2", "I9"), ("5.5-5", "5.6-1"), ("LA",), (306,)),
     jobs=lambda _: [_JOB, _OWN],
     judge=_judge,
 )

@@ -57,7 +57,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="Bots try the passwords that products ship with on every address of the internet, in "
     "minutes after it appears.",
-    references=References(("I1", "I9"), ("5.1-1",), ("Logical Access to Interfaces",), (1392, 521)),
+    references=References(("I1", "I9"), ("5.1-1",), ("LA",), (1392, 521)),
     jobs=_jobs,
     judge=_judge,
 )

@@ -43,7 +43,7 @@ CHECK = Check(
     risk=Risk.WRITE,
     why="MQTT allows 256 MB a packet. A handful of clients then takes all memory of the broker, "
     "and each subscriber with a small one gets what it cannot hold.",
-    references=References(("I2",), ("5.9-1", "5.13-1"), ("Logical Access to Interfaces",), (770,)),
+    references=References(("I2",), ("5.9-1", "5.13-1"), ("LA",), (770,)),
     jobs=lambda _: [_LISTEN, _FOREIGN],
     judge=_judge,
 )

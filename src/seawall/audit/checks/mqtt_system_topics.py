@@ -53,7 +53,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="`$SYS` tells the broker's exact version, how many clients there are and how busy it is: "
     "which exploit to bring, and whether a flood has worked.",
-    references=References(("I2",), ("5.6-2",), ("Logical Access to Interfaces",), (200, 497)),
+    references=References(("I2",), ("5.6-2",), ("LA",), (200, 497)),
     jobs=lambda _: [_JOB],
     judge=_judge,
 )

@@ -40,7 +40,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="Client ids are no secrets. Who connects with a device's keeps it off line for as long as "
     "it likes, and may be handed the messages that wait in its session.",
-    references=References(("I3",), ("5.5-5", "5.9-1"), ("Device Identification",), (287, 384)),
+    references=References(("I3",), ("5.5-5", "5.9-1"), ("DI",), (287, 384)),
     jobs=lambda _: [_JOB],
     judge=_judge,
     needs=("other",),

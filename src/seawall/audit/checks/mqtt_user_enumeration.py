@@ -44,7 +44,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="Who learns which names exist need guess passwords for those alone, and learns the names "
     "of devices on the way.",
-    references=References(("I1",), ("5.1-5",), ("Logical Access to Interfaces",), (204,)),
+    references=References(("I1",), ("5.1-5",), ("LA",), (204,)),
     jobs=lambda _: [_WRONG, _NOBODY],
     judge=_judge,
 )

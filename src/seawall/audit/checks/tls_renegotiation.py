@@ -49,7 +49,7 @@ CHECK: Final = Check(
         "handshake follow as a renegotiation: the server takes both for one. A server without "
         "RFC 5746 is also one that has not been renewed for very long."
     ),
-    references=references(310, etsi=("5.5-1", "5.3-1")),
+    references=references(310, etsi=("5.5-1",)),
     jobs=asking(SESSION, NEWEST_HELLO),
     judge=over_tls(_judge),
 )
