@@ -181,5 +181,7 @@ def place_of(result: Result) -> str:
     same = place.path == result.target or result.target.endswith(f"/{place.path}")
     if same:
         return f"{result.target}{line}"
-    between = "" if result.target.endswith("/") else " "
-    return f"{result.target}{between}{place.path}{line}"
+    # Its kind is the first word of a check: these are folders, and this is a path in them.
+    if result.check.partition(".")[0] in {"firmware", "state"}:
+        return f"{result.target.rstrip('/')}/{place.path}{line}"
+    return f"{result.target} {place.path}{line}"
