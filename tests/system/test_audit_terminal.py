@@ -35,7 +35,7 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "seawall", "audit", *map(str, arguments)]
 
 
-def on_terminal(columns: int, *arguments: str | Path, **environment: str) -> str:
+def on_terminal(columns: int, *arguments: str | Path, status: int = 1, **environment: str) -> str:
     """Return what an audit writes on a terminal, its progress taken away."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
@@ -58,7 +58,7 @@ def on_terminal(columns: int, *arguments: str | Path, **environment: str) -> str
             break
         said += piece
     os.close(master)
-    assert process.wait(60) == 1
+    assert process.wait(60) == status
     return AGAIN.sub("", said.decode()).replace("\r\n", "\n")
 
 
@@ -75,6 +75,13 @@ def test_prose_is_wrapped_where_words_end(firmware: Path, columns: int) -> None:
     whole = " ".join(line.strip() for line in lines)
     assert "before anything of it is written where it runs" in whole
     assert any(re.match(r" 4 Lack of a secure update mechanism +D", line) for line in lines)
+
+
+def test_the_list_of_checks_breaks_no_name() -> None:
+    shown = STYLE.sub("", on_terminal(80, "--list-checks", status=0))
+    assert max(map(len, shown.splitlines())) <= 80
+    assert re.search(r"^  mqtt\.auth\.default-credentials +critical  A default", shown, re.M)
+    assert shown.startswith("1 Weak, guessable or hard-coded passwords\n")
 
 
 def test_colours_are_for_terminals_alone(firmware: Path) -> None:

@@ -200,14 +200,12 @@ def test_rows_have_their_columns() -> None:
     record = sample_record()
     for columns, rows, count in (
         (terminal.ITEM_COLUMNS, terminal.item_rows(record), 10),
-        (terminal.FINDING_COLUMNS, terminal.finding_rows(record), 8),
-        (terminal.UNKNOWN_COLUMNS, terminal.unknown_rows(record), 2),
         (terminal.WAIVER_COLUMNS, terminal.waiver_rows(record), 1),
     ):
         assert len(rows) == count
         assert {len(row) for row in rows} == {len(columns)}
-    assert terminal.finding_rows(record)[0][:3] == ("critical", BROKER.name, ANONYMOUS.id)
-    assert terminal.finding_rows(record)[5][1] == "/etc/mosquitto/mosquitto.conf:1"
+    assert terminal.place_of(record.failures[0]) == BROKER.name
+    assert terminal.place_of(record.failures[5]) == "/etc/mosquitto/mosquitto.conf:1"
 
 
 def test_the_ten_fit_into_a_terminal_of_80_columns() -> None:
@@ -246,7 +244,7 @@ def test_no_line_for_the_terminal_acts(text: str) -> None:
     hostile = make_result(ANONYMOUS, text, Status.FAIL, text)
     record = sample_record(results=(hostile,), faults=(text,))
     lines = terminal.finding_lines(record, record.failures[0])
-    lines += [cell for row in terminal.finding_rows(record) for cell in row] + [*record.faults]
+    lines += [terminal.place_of(each) for each in record.failures] + [*record.faults]
     assert all(line.isprintable() or visible_line(line) == line for line in lines)
 
 

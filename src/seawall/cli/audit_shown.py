@@ -13,8 +13,9 @@ import click
 from seawall.audit.check import Check
 from seawall.audit.report import terminal
 from seawall.audit.report.record import AuditRecord
+from seawall.audit.report.standards import ITEM_TITLES
 from seawall.cli.output import has_color, print_table, say
-from seawall.model.finding import Severity, Status
+from seawall.model.finding import Risk, Severity, Status
 
 _COLORS: Final = {
     Severity.CRITICAL: "bright_red",
@@ -80,20 +81,36 @@ def _print_unknown(record: AuditRecord) -> None:
 
 
 def print_checks(checks: Sequence[Check]) -> None:
-    """Print what there is to check."""
-    rows = [
-        (
-            str(check.item.value),
-            check.id,
-            check.severity.value,
-            check.risk.value,
-            ", ".join(sorted(check.kinds)),
-            check.title,
-        )
-        for check in checks
-    ]
-    print_table(_CHECK_COLUMNS, rows, empty="There are no checks.")
-    say(f"{len(rows)} checks.")
+    """Print what there is to check: on a terminal by item, on a pipe as a table."""
+    if sys.stdout.isatty() and checks:
+        _print_checks_by_item(checks)
+    else:
+        rows = [
+            (
+                str(check.item.value),
+                check.id,
+                check.severity.value,
+                check.risk.value,
+                ", ".join(sorted(check.kinds)),
+                check.title,
+            )
+            for check in checks
+        ]
+        print_table(_CHECK_COLUMNS, rows, empty="There are no checks.")
+    say(f"{len(checks)} checks.")
+
+
+def _print_checks_by_item(checks: Sequence[Check]) -> None:
+    """Print a heading for each item and a line for each check: a table is too wide."""
+    longest = max(len(check.id) for check in checks)
+    for item, title in ITEM_TITLES.items():
+        _line(f"{item.value} {title}", bold=True)
+        for check in checks:
+            if check.item is item:
+                risk = "" if check.risk is Risk.READ else f" ({check.risk.value})"
+                begins = f"  {check.id:<{longest}}  {check.severity.value:<8}  "
+                _prose(f"{begins}{check.title}{risk}", indent=" " * len(begins))
+        click.echo()
 
 
 def _prose(

@@ -50,7 +50,6 @@ class CertificateReport:
         curve: Name of the curve of an ``EC`` key.
         signature_hash: ``sha256``, ``md5``; empty for EdDSA and what is unknown.
         is_self_signed: Its own key signed it.
-        is_ca: It may sign others (basic constraints).
     """
 
     subject: str
@@ -65,7 +64,6 @@ class CertificateReport:
     curve: str
     signature_hash: str
     is_self_signed: bool
-    is_ca: bool
 
 
 def inspect(der: bytes) -> CertificateReport:
@@ -100,7 +98,6 @@ def inspect(der: bytes) -> CertificateReport:
         curve=curve,
         signature_hash=_read(lambda: _signature_hash(certificate), ""),
         is_self_signed=_read(lambda: _is_self_signed(certificate), False),
-        is_ca=_read(lambda: _is_ca(certificate), False),
     )
 
 
@@ -164,10 +161,6 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
     except _BROKEN:  # hashes that are no longer verified, such as MD5: by its names it is
         return True
     return True
-
-
-def _is_ca(certificate: x509.Certificate) -> bool:
-    return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
 # Names (RFC 9525)

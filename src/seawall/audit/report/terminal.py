@@ -16,8 +16,6 @@ from seawall.audit.report.visible import visible_block
 from seawall.model.finding import Result, Status
 
 ITEM_COLUMNS: Final = ("item", "weakness", "grade", "failed", "unknown", "passed", "waived")
-FINDING_COLUMNS: Final = ("severity", "target", "check", "evidence")
-UNKNOWN_COLUMNS: Final = ("target", "check", "reason")
 WAIVER_COLUMNS: Final = ("severity", "target", "check", "until", "reason")
 
 
@@ -52,19 +50,6 @@ def item_rows(record: AuditRecord) -> list[tuple[str, ...]]:
         )
         for each in record.grades.items
     ]
-
-
-def finding_rows(record: AuditRecord) -> list[tuple[str, ...]]:
-    """Return a row for each open failure, the worst first; see `FINDING_COLUMNS`."""
-    return [
-        (each.severity.value, place_of(each), each.check, each.evidence) for each in record.failures
-    ]
-
-
-def unknown_rows(record: AuditRecord) -> list[tuple[str, ...]]:
-    """Return a row for each question without an answer; see `UNKNOWN_COLUMNS`."""
-    unknown = record.of_status(Status.UNKNOWN)
-    return [(place_of(each), each.check, each.evidence) for each in unknown]
 
 
 def waiver_rows(record: AuditRecord) -> list[tuple[str, ...]]:
