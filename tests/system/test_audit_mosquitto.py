@@ -536,7 +536,9 @@ def test_what_is_missing_is_unknown(broker: MosquittoProcess) -> None:
     broker.write("mosquitto.conf", f"password_file gone\n{text}".replace("server.key", "gone.key"))
     unknown = {e.check for e in audit(broker.configuration) if e.status is Status.UNKNOWN}
     assert unknown == {
+        "mosquitto.acl.client-id",
         "mosquitto.acl.missing",
+        "mosquitto.acl.open",
         "mosquitto.acl.system-topics",
         "mosquitto.files.key",
         "mosquitto.files.passwords",

@@ -315,9 +315,7 @@ def test_the_printed_command_closes_the_chip(
         "download.open": ("ENABLE_SECURITY_DOWNLOAD", "UART_DOWNLOAD_DIS"),
         "flash.development": ("DIS_DOWNLOAD_MANUAL_ENCRYPT", "DISABLE_DL_ENCRYPT"),
     }[check]:
-        spoiled = re.sub(
-            rf"(?m)^({name} .*)= True R/W \(0b1\)", r"\1= False R/W (0b0)", spoiled
-        )
+        spoiled = re.sub(rf"(?m)^({name} .*)= True R/W \(0b1\)", r"\1= False R/W (0b0)", spoiled)
     burn_as_printed(tmp_path, monkeypatch, spoiled, f"efuse.{check}")
 
 
@@ -336,9 +334,7 @@ def test_the_printed_command_locks_the_count(
     burn_as_printed(tmp_path, monkeypatch, text, "efuse.flash.development")
 
 
-def burn_as_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, check: str
-) -> None:
+def burn_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, check: str) -> None:
     path = tmp_path / "efuse.txt"
     program = tmp_path / "bin" / "espefuse"
     program.parent.mkdir()

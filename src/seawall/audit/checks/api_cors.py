@@ -9,6 +9,7 @@ from seawall.audit.api_subject import (
     KINDS,
     curl,
     everything,
+    if_answered,
     on_surface_and_routes,
     printable,
     references,
@@ -77,5 +78,5 @@ CHECK: Final = Check(
     ),
     references=references(942, 346, etsi=("5.5-4",)),
     jobs=on_surface_and_routes,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

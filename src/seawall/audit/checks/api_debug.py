@@ -13,6 +13,7 @@ from seawall.audit.api_subject import (
     ODD,
     curl,
     everything,
+    if_answered,
     is_like_missing,
     on_surface_and_routes,
     printable,
@@ -89,5 +90,5 @@ CHECK: Final = Check(
     ),
     references=references(209, 489, 215, etsi=("5.6-2", "5.6-4"), item=Item.DEFAULTS),
     jobs=on_surface_and_routes,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

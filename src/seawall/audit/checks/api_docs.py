@@ -9,6 +9,7 @@ from seawall.audit.api_subject import (
     DOCS,
     KINDS,
     curl,
+    if_answered,
     is_like_missing,
     on_surface,
     references,
@@ -74,5 +75,5 @@ CHECK: Final = Check(
     ),
     references=references(200, etsi=("5.6-2",)),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

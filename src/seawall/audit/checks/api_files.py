@@ -11,6 +11,7 @@ from seawall.audit.api_subject import (
     GIT,
     KINDS,
     curl,
+    if_answered,
     on_surface,
     references,
     surface,
@@ -66,5 +67,5 @@ CHECK: Final = Check(
     ),
     references=references(538, 527, 200, etsi=("5.6-2",)),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

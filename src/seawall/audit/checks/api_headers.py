@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final
 
-from seawall.audit.api_subject import KINDS, curl, on_surface, pages, printable, references
+from seawall.audit.api_subject import (
+    KINDS,
+    curl,
+    if_answered,
+    on_surface,
+    pages,
+    printable,
+    references,
+)
 from seawall.audit.check import Answers, Check
 from seawall.audit.http_facts import Reply
 from seawall.audit.target import Target
@@ -79,5 +87,5 @@ CHECK: Final = Check(
     ),
     references=references(693, 1021, 319, etsi=("5.5-1",)),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

@@ -10,6 +10,7 @@ from seawall.audit.api_subject import (
     FOLDERS,
     KINDS,
     curl,
+    if_answered,
     on_surface,
     pages,
     printable,
@@ -59,5 +60,5 @@ CHECK: Final = Check(
     ),
     references=references(548, etsi=("5.6-2",)),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

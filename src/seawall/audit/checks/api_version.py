@@ -9,6 +9,7 @@ from typing import Final
 from seawall.audit.api_subject import (
     KINDS,
     curl,
+    if_answered,
     on_surface,
     pages,
     printable,
@@ -57,5 +58,5 @@ CHECK: Final = Check(
     ),
     references=references(200, 497, etsi=("5.6-2",), item=Item.DEFAULTS),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

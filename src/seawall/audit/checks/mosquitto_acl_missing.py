@@ -15,6 +15,7 @@ from seawall.audit.mosquitto_files import (
     key_of,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -92,5 +93,5 @@ CHECK = Check(
     "password is the whole fleet.",
     references=References(("I3",), ("5.5-5",), ("LA",), (862,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

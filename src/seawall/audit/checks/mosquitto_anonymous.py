@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     key_of,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -94,5 +95,5 @@ CHECK = Check(
     "the broker's memory.",
     references=References(("I2", "I9"), ("5.5-5", "5.6-1"), ("LA",), (306, 1188)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -10,6 +10,7 @@ from seawall.audit.check import Answers, Check
 from seawall.audit.mosquitto_files import (
     KINDS,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.mosquitto_passwords import Scheme
 from seawall.audit.probes.mosquitto import GuessPasswords, ReadBroker
 from seawall.audit.target import Target
@@ -80,5 +81,5 @@ CHECK = Check(
         ReadBroker(target.path or Path()),
         GuessPasswords(target.path or Path()),
     ],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

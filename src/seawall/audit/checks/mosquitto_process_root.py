@@ -10,6 +10,7 @@ from seawall.audit.mosquitto_files import (
     KINDS,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -53,5 +54,5 @@ CHECK = Check(
     "the machine, not the broker alone.",
     references=References(("I9", "I2"), ("5.6-7",), ("DC",), (250,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

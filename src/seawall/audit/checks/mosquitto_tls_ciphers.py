@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     over_tcp,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -82,5 +83,5 @@ CHECK = Check(
     "RC4, 3DES, anonymous or no encryption at all.",
     references=References(("I7",), ("5.5-1", "5.5-3"), ("DP",), (327,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

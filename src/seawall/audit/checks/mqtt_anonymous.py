@@ -21,8 +21,8 @@ _FIX = Fix(
 
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     greeting = answers[_JOB]
-    if greeting.is_silent and not _speaks_mqtt(answers):
-        yield unknown(f"{greeting.refusal}, and no identity was let in: is it a broker?")
+    if (greeting.is_silent or greeting.is_vague) and not _speaks_mqtt(answers):
+        yield unknown(f"{greeting.text}, and no identity was let in: is it a broker?")
         return
     if not greeting.accepted:
         yield passed(f"a client without credentials is refused: {greeting.text}")

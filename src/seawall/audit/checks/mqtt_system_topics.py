@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
-from seawall.audit.mqtt_words import KINDS, by_hand, passed, topics_text
+from seawall.audit.mqtt_words import KINDS, by_hand, passed, topics_text, unknown
 from seawall.audit.probes.mqtt import LISTEN_S, Listen
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -37,6 +37,8 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             _FIX,
             reproduce=by_hand(target, "mosquitto_sub", "-t", "$SYS/#", "-v", "-W", "5"),
         )
+    elif heard.system is None and heard.everything is None:
+        yield unknown("the broker closed the connection at `#`: `$SYS/#` could not be asked for")
     elif heard.system is None or heard.system >= 0x80:
         yield passed("a subscription to `$SYS/#` is refused")
     else:

@@ -22,8 +22,10 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     wrong, nobody = answers[_WRONG], answers[_NOBODY]
     if wrong.refusal.startswith("TLS"):
         yield beside(f"nobody without a certificate gets to a password ({wrong.text})")
-    elif wrong.is_silent:
-        yield unknown(wrong.text)
+    elif wrong.is_silent or nobody.code is None:
+        yield unknown(wrong.text if wrong.is_silent else nobody.text)
+    elif nobody.is_silent:
+        yield unknown(nobody.text)
     elif wrong.accepted or nobody.accepted:
         yield beside("the broker checks no password")
     elif target.access.username is None:
