@@ -69,7 +69,7 @@ CHECK: Final = Check(
     risk=Risk.READ,
     why=(
         "A client that accepts this certificate accepts anybody's: whoever sits in the way makes "
-        "one of the same kind, reads what is sent, and answers as he likes."
+        "one of the same kind, reads what is sent, and answers as they like."
     ),
     references=references(295, 296),
     jobs=asking(SESSION, NEWEST_HELLO, _VERIFICATION),
