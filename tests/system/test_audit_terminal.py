@@ -130,3 +130,17 @@ def test_a_shell_completes_options_and_choices(words: str, offered: str) -> None
         check=False,
     )
     assert f"plain,{offered}" in done.stdout.splitlines(), done.stderr
+
+
+@pytest.mark.parametrize("name", ["firmware", "sdkconfig"])
+def test_the_age_of_the_database_is_told_wherever_it_was_asked(firmware: Path, name: str) -> None:
+    place = firmware.parent / name
+    if name == "sdkconfig":
+        place.write_text(
+            "# Espressif IoT Development Framework (ESP-IDF) 5.3.2 Project Configuration\n"
+            'CONFIG_IDF_TARGET="esp32"\n'
+        )
+    done = subprocess.run(command(place), capture_output=True, text=True, timeout=60, check=False)
+    assert re.search(
+        r"^database of vulnerabilities of 20\d\d-\d\d-\d\d, \d+ days old", done.stdout, re.M
+    )
