@@ -252,6 +252,9 @@ class _Reader:
     def _secret(self, files: Mapping[str, Path], name: str, section: str) -> str | None:
         if name not in files:
             return None
+        if not files[name].exists():
+            # Its name is not repeated: somebody may have written the secret itself.
+            raise self._wrong(section, name, "names a file that is not there")
         try:
             return read_secret(files[name])
         except Unobserved as error:
@@ -315,7 +318,7 @@ class _Reader:
         first = starts[at] if at < len(starts) else 1
         last = starts[at + 1] if at + 1 < len(starts) else len(self._lines) + 1
         assigned = re.compile(
-            rf"""\s*(?:["']?{re.escape(name)}["']?\s*=|\[+\s*{re.escape(name)}\b)"""
+            rf"""\s*(?:["']?{re.escape(name)}["']?\s*[.=]|\[+\s*{re.escape(name)}\b)"""
         )
         here = enumerate(self._lines[first - 1 : last - 1], first)
         return next((n for n, line in here if assigned.match(line)), first)
