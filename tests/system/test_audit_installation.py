@@ -375,9 +375,9 @@ def test_a_usual_password_is_found_offline(rig: Rig, weak: str) -> None:
     assert (found.check, found.severity) == ("state.users.passwords", "critical")
     assert found.evidence.startswith("the password of admin (admin) is ")
     assert weak not in found.evidence.removeprefix("the password of admin (admin) is ")
-    installation = rig.opened()
-    installation.store.put_user(replace(user, password_hash=hash_password(PASSWORD)))
-    installation.store.close()
+    assert found.fix is not None
+    assert found.fix.command
+    shell(as_module(found.fix.command))
     assert rig.failures() == []
 
 
@@ -527,7 +527,10 @@ def test_devices_without_updates_get_them_as_printed(rig: Rig, tmp_path: Path) -
     assert [each.status for each in of(results, "state.updates.dates")] == [Status.PASS]
 
 
-def test_ended_metadata_are_renewed_by_the_daemon_as_printed(tmp_path: Path) -> None:
+def test_ended_metadata_are_renewed_by_the_daemon_as_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seawall.operations.audit_state.USUAL", ("admin",))
     installation = make_installation(tmp_path / "state", password=PASSWORD)
     ago = replace(installation, now_ms=lambda: now_ms() - 10 * 86_400_000)
     create_update_keys(ago, NewKeys(passphrase=lambda _: PASSPHRASE), None)

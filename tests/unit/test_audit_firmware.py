@@ -349,6 +349,7 @@ def test_what_everybody_tries_is_critical(tmp_path: Path) -> None:
         ("broken.json", f'{{"password": "{SECRET}",'),
         ("net.json", json.dumps({"ssid": "Home", "key": SECRET})),
     ],
+    ids=["json", "toml", "yaml", "ini", "env", "broken", "network"],
 )
 def test_settings_that_others_may_read(tmp_path: Path, name: str, content: str) -> None:
     folder = write(tmp_path / "fw", {name: content}, mode=0o644)
