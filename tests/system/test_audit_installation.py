@@ -17,7 +17,6 @@ from typing import Any
 import argon2
 import pytest
 
-from seawall.audit.check import Limits
 from seawall.audit.fixing import apply, planned
 from seawall.audit.installation import ANSWERED_BY_STATE
 from seawall.audit.target import FleetPolicy, Target, TargetKind
@@ -66,7 +65,6 @@ class Rig:
             [target],
             CHECKS,
             ports=state_ports(open_store_to_read),
-            limits=Limits(deadline_s=60),
         )
         record = audit_targets(order)
         assert not record.faults
