@@ -210,6 +210,10 @@ class _Reader:
     def _access(self, table: Mapping[str, Any], section: str) -> Access:
         given = {name: self._typed(table, name, kind, section) for name, kind in _ACCESS.items()}
         files = {name: self._path.parent / given[name] for name in _PATHS if given[name]}
+        for name in ("ca", "cert", "key"):
+            # TLS opens these by name, and would wait for who writes to a pipe.
+            if name in files and files[name].exists() and not files[name].is_file():
+                raise self._wrong(section, name, "is no regular file")
         pin = given["pin"] and given["pin"].replace(":", "").lower()
         if pin and _PIN.match(pin) is None:
             raise self._wrong(section, "pin", "must be 64 hex digits, SHA-256 of the certificate")
