@@ -34,6 +34,7 @@ from seawall.audit.checks import (
 from seawall.audit.http_facts import Reply, Request, WalkFacts
 from seawall.audit.mqtt_facts import Attempt, Foreign, Greeting, Heard, Takeover
 from seawall.audit.openapi import Route
+from seawall.audit.policy import read_policy
 from seawall.audit.probes.http_login import LoginFacts, Try
 from seawall.audit.probes.http_routes import RouteFacts
 from seawall.audit.probes.tls import SessionFacts, VerificationFacts
@@ -41,6 +42,7 @@ from seawall.audit.runner import Terms
 from seawall.audit.running import audit_all
 from seawall.audit.target import Access, Target, TargetKind
 from seawall.audit.verdicts import judge, missing_input
+from seawall.errors import ConfigurationError
 from seawall.model.finding import Result, Status
 from seawall.wire.mqtt.codes import V5, V311
 from seawall.wire.tls_hello import ServerFlight, TlsVersion
@@ -417,3 +419,26 @@ def test_tries_that_were_not_taken_prove_no_password_wrong() -> None:
     assert statuses(limit, API, tries(503, 503)) == {Status.UNKNOWN}
     assert statuses(default, API, tries(200, 200, 200, 200, 200)) == {Status.UNKNOWN}
     assert statuses(default, API, tries(200, 200, 200, 200, 200, is_form=True)) == {Status.PASS}
+
+
+# What a limit cut off
+
+
+def test_in_a_folder_of_which_a_part_was_seen_nothing_is_settled(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"f{number:02}.py").write_text("print(1)\n")
+    target = Target(TargetKind.FIRMWARE, "t", path=tmp_path)
+    terms = Terms(Limits(nonce="n", max_files=20), NOW)
+    results, faults = audit_all([target], find_checks(), terms)
+    assert faults == []
+    assert {each.status for each in results} == {Status.UNKNOWN}
+
+
+@pytest.mark.parametrize("name", ["ca", "cert", "key"])
+def test_a_pipe_is_no_certificate(tmp_path: Path, name: str) -> None:
+    """TLS would open it in the loop, and wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    policy = tmp_path / "audit.toml"
+    policy.write_text(f"[[target]]\nat = 'mqtts://127.0.0.1'\n{name} = 'pipe'\n")
+    with pytest.raises(ConfigurationError, match=f"line 3: '{name}'.*no regular file"):
+        read_policy(policy)

@@ -48,7 +48,7 @@ class CertificateReport:
         key_kind: ``RSA``, ``EC``, ``Ed25519``, ``Ed448``, ``DSA``, or ``unknown``.
         key_bits: Size of the key; 0 if unknown.
         curve: Name of the curve of an ``EC`` key.
-        signature_hash: ``sha256``, ``md5``; empty for EdDSA and what is unknown.
+        signature_hash: ``sha256``, ``md5``; ``eddsa``; empty for what is unknown.
         is_self_signed: Its own key signed it.
     """
 
@@ -148,7 +148,7 @@ def _key(certificate: x509.Certificate) -> tuple[str, int, str]:
 
 def _signature_hash(certificate: x509.Certificate) -> str:
     algorithm = certificate.signature_hash_algorithm
-    return algorithm.name if algorithm else ""
+    return algorithm.name if algorithm else "eddsa"  # it hashes by itself
 
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:

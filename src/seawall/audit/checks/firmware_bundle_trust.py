@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from seawall.audit.check import Answers, Check
 from seawall.audit.firmware.bundle import CONFIG, Bundle
 from seawall.audit.firmware.facts import FirmwareFacts
-from seawall.audit.firmware.judging import FIRMWARE, firmware_jobs, firmware_of
+from seawall.audit.firmware.judging import FIRMWARE, firmware_jobs, firmware_of, settled
 from seawall.audit.target import Target
 from seawall.model.finding import (
     Finding,
@@ -24,7 +24,7 @@ from seawall.model.finding import (
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     facts = firmware_of(target, answers)
     if facts.bundle is None:
-        yield Finding(Status.NOT_APPLICABLE, "no device bundle")
+        yield from settled([], facts, False, "", "no device bundle")
         return
     missing = _missing(facts.bundle, facts)
     if missing is None:
