@@ -331,7 +331,7 @@ def checks_page() -> str:
         parts.append(f"## {item.value} {title}\n")
         here = [check for check in checks if check["item"] == item.value]
         parts += [_check(check) for check in here] or ["No check yet.\n"]
-    parts += ["## Standards\n", _standards()]
+    parts += ["## Standards\n", _standards(), *_provisions(checks)]
     return "\n".join(parts)
 
 
@@ -371,6 +371,24 @@ def _standards() -> str:
         for each in PROFILES.values()
     ]
     return _table(("profile", "standard", "edition", "publisher"), rows)
+
+
+def _provisions(checks: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield what checks cite of the standards that do not have ten items."""
+    yield (
+        "Titles of ETSI's provisions are shortened here; the document is binding. Which check\n"
+        "belongs to which provision is our reading of it: a check that passes shows a part of a\n"
+        "provision, and conformity is assessed by people (ETSI TS 103 701).\n"
+    )
+    for key, profile in CITED.items():
+        if profile == "owasp-iot-2018":
+            continue
+        rows = []
+        for number, title in PROFILES[profile].provisions.items():
+            count = sum(number in check["references"][key] for check in checks)
+            if count:
+                rows.append((number, title, str(count)))
+        yield _table((PROFILES[profile].title, "", "checks"), rows)
 
 
 # The audit's report

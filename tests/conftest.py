@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 POLL_S: Final = 0.02
+CALLED: Final = pytest.StashKey[Any]()
 
 # A slow machine is no failing property. The examples are the same in each run, so that a change is
 # judged by what it changes; SEAWALL_SEARCH=1 looks for new ones, and prints how to see one again.
@@ -60,7 +61,10 @@ def _fail_if_skipped(report: Any) -> Any:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """Turn a skipped test into a failed one."""
-    return _fail_if_skipped((yield))
+    report = _fail_if_skipped((yield))
+    if report.when == "call":
+        item.stash[CALLED] = report
+    return report
 
 
 @pytest.hookimpl(wrapper=True)
@@ -91,6 +95,34 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("SEAWALL_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg-data"))
+
+
+@pytest.fixture(autouse=True)
+def _shows_what_the_matrix_says(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Look whether tests of the audit show what `tests/audit-matrix.toml` names them for."""
+    if not request.path.stem.startswith("test_audit_"):
+        yield
+        return
+    from seawall.audit import runner
+    from seawall.testing.audit_matrix import cases_by_test, name_of, not_shown
+
+    test = name_of(request.path, request.node.name)
+    cases = cases_by_test(REPOSITORY / "tests" / "audit-matrix.toml").get(test, ())
+    audits: list[Any] = []
+    judge = runner.results
+
+    def results(*arguments: Any) -> Any:
+        audits.append(judge(*arguments))
+        return audits[-1]
+
+    if cases:
+        monkeypatch.setattr(runner, "results", results)
+    yield
+    report = request.node.stash.get(CALLED, None)
+    if report is not None and report.passed and (missing := not_shown(test, cases, audits)):
+        pytest.fail(f"this test no longer shows what it is named for: {'; '.join(missing)}")
 
 
 @pytest.fixture(scope="session")

@@ -320,6 +320,8 @@ def test_a_weakness_is_found(check: str, routes: dict[str, Answer], words: str) 
     assert found[0].reproduce
     assert found[0].reproduce.startswith("curl ")
     assert "hunter2" not in repr(results(audited))
+    mended = only(look(sound_api()), check)  # without what the fix says to take out
+    assert mended.status is Status.PASS
 
 
 def test_lines_that_are_printed_mend_headers_and_cookies() -> None:
@@ -374,11 +376,20 @@ def test_trace_that_echoes() -> None:
         sent = "\r\n".join(f"{k}: {v}" for k, v in headers.items()).encode()
         return (200, (*SOUND_HEADERS, ("Content-Type", "message/http")), sent)
 
-    assert only(look(Api(dynamic=echo)), "api.methods.trace").status is Status.FAIL
+    found = only(look(Api(dynamic=echo)), "api.methods.trace")
+    assert found.status is Status.FAIL
+    assert "TRACE" in found.evidence
+    assert only(look(sound_api()), "api.methods.trace").status is Status.PASS
 
 
 def test_plain_http_that_sends_to_https() -> None:
-    sent = (308, (*SOUND_HEADERS, ("Location", "https://localhost/")), b"")
+    found = only(look(sound_api()), "api.transport.plain")
+    assert (found.status, found.item) == (Status.FAIL, Item.TRANSFER_AND_STORAGE)
+    assert found.fix
+    line = found.fix.text.split("`")[1].rstrip(";")  # what nginx would answer with it
+    code, address = line.removeprefix("return ").split(" ")
+    address = address.replace("$host", "localhost").replace("$request_uri", "/")
+    sent = (int(code), (*SOUND_HEADERS, ("Location", address)), b"")
     api = Api(otherwise=sent)
     assert only(look(api), "api.transport.plain").status is Status.PASS
 
@@ -416,6 +427,8 @@ def test_a_default_password_is_found(keeps: bool) -> None:
     assert "admin signs in with a default password of 8 characters" in result.evidence
     assert only(audited, "api.login.no-limit").status is Status.UNKNOWN
     assert sum(method == "POST" for method, _, _ in api.asked) == 3
+    changed = look(signing_in(("admin", "a-long-and-unusual-horse")), try_defaults=True)
+    assert only(changed, "api.login.default-password").status is Status.PASS
 
 
 def test_a_login_without_limit_is_found_within_five_tries() -> None:

@@ -113,6 +113,8 @@ def test_services_that_should_not_be_there(
     assert result.confidence is Confidence.HIGH
     others = [name for name in audited.by_check if name != f"host.service.{check}"]
     assert [name for name in others if failed(audited, name)] == []
+    stopped = look(tuple(open_ports.values()))  # the fix is to stop it
+    assert [name for name in stopped.by_check if failed(stopped, name)] == []
 
 
 def test_a_sound_host_is_silent(

@@ -17,11 +17,15 @@ from typing import Any
 import argon2
 import pytest
 
-from seawall.audit.check import Limits
 from seawall.audit.fixing import apply, planned
 from seawall.audit.installation import ANSWERED_BY_STATE
 from seawall.audit.target import FleetPolicy, Target, TargetKind
-from seawall.daemon.assemble import create_store, open_installation, open_store_to_read
+from seawall.daemon.assemble import (
+    create_store,
+    now_ms,
+    open_installation,
+    open_store_to_read,
+)
 from seawall.daemon.nightly_audit import NightlyAudit, run_audit
 from seawall.daemon.settings import read_settings, write_settings
 from seawall.errors import ServiceError
@@ -38,7 +42,7 @@ from seawall.operations.create_installation import NewInstallation, create_insta
 from seawall.operations.create_update_keys import KeyPlan, create_update_keys
 from seawall.operations.installation import Installation
 from seawall.operations.keep_audit import last_audit
-from seawall.operations.passwords import hash_password
+from seawall.operations.passwords import hash_password, matches
 from seawall.operations.update_signing import NewKeys
 from seawall.testing.daemon_process import DaemonProcess, make_installation
 
@@ -61,7 +65,6 @@ class Rig:
             [target],
             CHECKS,
             ports=state_ports(open_store_to_read),
-            limits=Limits(deadline_s=60),
         )
         record = audit_targets(order)
         assert not record.faults
@@ -102,8 +105,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def rig(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
-    # A guess takes 0.1 s on purpose; two usual ones are enough but where all are tried.
-    monkeypatch.setattr("seawall.operations.audit_state.USUAL", ("password1234", "admin"))
+    # A guess takes 0.1 s on purpose: where passwords are not the matter, none is right.
+    monkeypatch.setattr("seawall.operations.audit_state.matches", lambda *_: False)
     shutil.copytree(made, tmp_path / "state")
     return Rig(tmp_path / "state")
 
@@ -136,6 +139,12 @@ def shell(command: str, **environment: str) -> None:
     subprocess.run(
         ["bash", "-euc", command], check=True, timeout=60, env={**os.environ, **environment}
     )
+
+
+def as_module(command: str) -> str:
+    """Return a printed command, of the Seawall that is tested."""
+    assert command.startswith("seawall ")
+    return f"{sys.executable} -m {command}"
 
 
 def seawall(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -354,7 +363,11 @@ def test_settings_are_found_and_mended_without_touching_the_rest(rig: Rig) -> No
 
 
 @pytest.mark.parametrize("weak", ["admin", "password1234", "adminadminadmin"])
-def test_a_usual_password_is_found_offline(rig: Rig, weak: str) -> None:
+def test_a_usual_password_is_found_offline(
+    rig: Rig, weak: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seawall.operations.audit_state.matches", matches)
+    monkeypatch.setattr("seawall.operations.audit_state.USUAL", ("password1234", "admin"))
     installation = rig.opened()
     (user,) = installation.store.users()
     installation.store.put_user(replace(user, password_hash=hash_password(weak)))
@@ -364,9 +377,9 @@ def test_a_usual_password_is_found_offline(rig: Rig, weak: str) -> None:
     assert (found.check, found.severity) == ("state.users.passwords", "critical")
     assert found.evidence.startswith("the password of admin (admin) is ")
     assert weak not in found.evidence.removeprefix("the password of admin (admin) is ")
-    installation = rig.opened()
-    installation.store.put_user(replace(user, password_hash=hash_password(PASSWORD)))
-    installation.store.close()
+    assert found.fix is not None
+    assert found.fix.command
+    shell(as_module(found.fix.command))
     assert rig.failures() == []
 
 
@@ -381,6 +394,11 @@ def test_a_quick_hash_is_found(rig: Rig) -> None:
         "argon2id, 1024 KiB and 1 passes a guess",
         "an unknown kind of hash, 0 KiB and 0 passes a guess",
     ]
+    for each in found:
+        assert each.fix is not None
+        assert each.fix.command
+        shell(as_module(each.fix.command))
+    assert rig.failures() == []
 
 
 @pytest.mark.parametrize(
@@ -446,7 +464,7 @@ def test_a_list_that_lacks_a_revoked_device_is_mended_as_printed(rig: Rig) -> No
     assert found.check == "state.revocation.list"
     assert found.fix is not None
     assert found.fix.command
-    shell(f"{sys.executable} -m {found.fix.command}")
+    shell(as_module(found.fix.command))
     assert rig.failures() == []
 
 
@@ -489,6 +507,99 @@ def test_update_keys_online_unsealed_alone_and_ended(rig: Rig) -> None:
     shell(fix.command, DISK=str(disk))
     assert {each.check for each in rig.failures()} == {"state.updates.threshold"}
     assert len(list(disk.iterdir())) == 2
+
+
+def with_passphrase(command: str, folder: Path) -> str:
+    """Return a printed command that asks for a passphrase, with the answer to it."""
+    (folder / "passphrase").write_bytes(PASSPHRASE)
+    return f"{as_module(command)} --passphrase-fd 3 3<{folder / 'passphrase'}"
+
+
+def test_devices_without_updates_get_them_as_printed(rig: Rig, tmp_path: Path) -> None:
+    a_device(rig)
+    (found,) = rig.failures()
+    assert found.check == "state.updates.missing"
+    assert (found.item, "1 active devices" in found.evidence) == (4, True)
+    assert found.fix is not None
+    assert found.fix.command
+    shell(with_passphrase(found.fix.command, tmp_path))
+    results = rig.audit()
+    assert [each.status for each in of(results, "state.updates.missing")] == [Status.PASS]
+    assert [each.status for each in of(results, "state.updates.threshold")] == [Status.PASS]
+    assert [each.status for each in of(results, "state.updates.dates")] == [Status.PASS]
+
+
+def test_ended_metadata_are_renewed_by_the_daemon_as_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seawall.operations.audit_state.USUAL", ("admin",))
+    installation = make_installation(tmp_path / "state", password=PASSWORD)
+    ago = replace(installation, now_ms=lambda: now_ms() - 10 * 86_400_000)
+    create_update_keys(ago, NewKeys(passphrase=lambda _: PASSPHRASE), None)
+    installation.store.close()
+    rig = Rig(tmp_path / "state")
+    found = [e for e in of(rig.audit(), "state.updates.dates") if e.status is Status.FAIL]
+    assert "timestamp: ended on" in found[0].evidence
+    assert found[0].item == 4
+    assert found[0].fix is not None
+    daemon = DaemonProcess(rig.root, tmp_path / "log")
+    assert found[0].fix.command == f"seawall up --state {rig.root}"  # which is what it starts
+    daemon.start()
+    try:
+        daemon.wait_ready()
+    finally:
+        daemon.stop()
+    assert [each.status for each in of(rig.audit(), "state.updates.dates")] == [Status.PASS]
+
+
+def test_files_of_another_user_are_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody but root gives files away: here one only seems to be another's."""
+    look, stranger = Path.stat, rig.root / "seawall.db"
+
+    def seem(path: Path, **options: Any) -> os.stat_result:
+        status = look(path, **options)
+        if path != stranger:
+            return status
+        members = [*status[:4], status.st_uid + 1001, *status[5:]]
+        return os.stat_result(members)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", seem)
+        found = [e for e in of(rig.audit(), "state.files.owner") if e.status is Status.FAIL]
+    assert [each.evidence.split(" ")[0] for each in found] == ["seawall.db"]
+    assert found[0].fix is not None
+    assert found[0].fix.command == f"sudo chown {os.getuid()} {stranger}"
+    assert rig.failures() == []  # given back
+
+
+def test_a_bundle_is_written_again_as_printed(rig: Rig, tmp_path: Path) -> None:
+    """One that trusts nobody, of an installation that has no updates yet."""
+    a_device(rig)
+    bundle = tmp_path / "old"
+    write = ("device", "bundle", "cellar", "--out", str(bundle), "--state", str(rig.root))
+    assert seawall(*write, "--host", "localhost", "--port", "8883").returncode == 0
+    settings = json.loads((bundle / "config.json").read_text())
+    settings["trust"] = {"mode": "none", "pins": []}
+    (bundle / "config.json").write_text(json.dumps(settings))
+    found = {e.check: e for e in audit_of_bundle(bundle) if e.status is Status.FAIL}
+    assert set(found) == {"firmware.bundle.trust", "firmware.update.missing"}
+    assert found["firmware.update.missing"].fix is not None
+    assert found["firmware.bundle.trust"].fix is not None
+    make_keys = found["firmware.update.missing"].fix.text.split("`")[1]
+    command = found["firmware.update.missing"].fix.command
+    assert command == found["firmware.bundle.trust"].fix.command
+    state = f"cd {tmp_path}; export SEAWALL_STATE={rig.root}; "
+    shell(state + with_passphrase(make_keys, tmp_path))
+    shell(f"{state}{as_module(str(command))}")
+    again = audit_of_bundle(tmp_path / "cellar-bundle")
+    assert [each for each in again if each.status in {Status.FAIL, Status.UNKNOWN}] == []
+
+
+def audit_of_bundle(folder: Path) -> list[Result]:
+    target = Target(TargetKind.FIRMWARE, "bundle", path=folder)
+    record = audit_targets(AuditOrder([target], CHECKS))
+    assert not record.faults
+    return list(record.results)
 
 
 def test_the_passphrase_of_the_authority_can_be_set_as_printed(rig: Rig) -> None:

@@ -312,6 +312,30 @@ def test_a_revocation_list_is_missed(broker: MosquittoProcess) -> None:
     broker.start()
 
 
+def test_a_typing_error_is_found(broker: MosquittoProcess) -> None:
+    wrong = "allow_anonymus false\n"
+    broker.write("mosquitto.conf", wrong + sound(broker.port))
+    found = failures(audit(broker.configuration))
+    assert set(found) == {"mosquitto.configuration.syntax"}
+    result = found["mosquitto.configuration.syntax"]
+    assert (result.item, result.severity) == (Item.DEFAULTS, Severity.INFO)
+    assert "allow_anonymus" in result.evidence
+    assert result.location is not None
+    assert (result.location.path, result.location.line) == ("mosquitto.conf", 1)
+    # As the fix says: the line is taken out.
+    broker.write("mosquitto.conf", broker.configuration.read_text().removeprefix(wrong))
+    assert not failures(audit(broker.configuration))
+    broker.start()
+
+
+def test_websockets_with_tls_are_sound(broker: MosquittoProcess) -> None:
+    broker.write("mosquitto.conf", sound(broker.port) + "protocol websockets\n")
+    results = audit(broker.configuration)
+    assert not failures(results)
+    (found,) = [each for each in results if each.check == "mosquitto.transport.websockets"]
+    assert found.status is Status.PASS  # not started: not every build has them with TLS
+
+
 OPEN_ACCESS = {
     "pattern readwrite #": ("everybody", Severity.HIGH, "mosquitto.acl.open"),
     "pattern read devices/+/readings": ("everybody", Severity.HIGH, "mosquitto.acl.open"),
@@ -512,7 +536,9 @@ def test_what_is_missing_is_unknown(broker: MosquittoProcess) -> None:
     broker.write("mosquitto.conf", f"password_file gone\n{text}".replace("server.key", "gone.key"))
     unknown = {e.check for e in audit(broker.configuration) if e.status is Status.UNKNOWN}
     assert unknown == {
+        "mosquitto.acl.client-id",
         "mosquitto.acl.missing",
+        "mosquitto.acl.open",
         "mosquitto.acl.system-topics",
         "mosquitto.files.key",
         "mosquitto.files.passwords",

@@ -184,6 +184,62 @@ def test_an_open_broker(broker: MosquittoProcess) -> None:
     assert b"home/ada/state" in done.stdout
 
 
+def test_an_open_broker_is_mended_by_the_settings_of_its_fixes(
+    broker: MosquittoProcess, keys: Keys
+) -> None:
+    start(broker, f"listener {broker.port}\nallow_anonymous true\n")
+    publish(broker, "devices/app/commands", '{"owner":{"email":"ada@example.org"}}')
+    weak = failures(audit(broker.port))
+    wanted = {
+        "mqtt.auth.anonymous": "allow_anonymous false\npassword_file passwd\n",
+        "mqtt.auth.wrong-password": "allow_anonymous false\npassword_file passwd\n",
+        "mqtt.acl.system-topics": "acl_file access.acl\n",
+        "mqtt.retained.foreign": "acl_file access.acl\n",
+        "mqtt.limits.packet-size": "max_packet_size 65536\n",
+        "mqtt.limits.keep-alive": "max_keepalive 300\n",
+        "mqtt.transport.plaintext": f"listener {broker.port}\ncertfile server.pem\n"
+        "keyfile server.key\ncafile ca.pem\ntls_version tlsv1.2\n",
+    }
+    for check, lines in wanted.items():
+        fix = weak[check].fix
+        assert fix is not None
+        for line in lines.splitlines():
+            assert line.split()[0] in fix.text
+    settings = dict.fromkeys("".join(wanted.values()).splitlines())
+    broker.write("access.acl", f"{ACL}user other\ntopic write devices/app/commands\n")
+    start(broker, "\n".join(settings) + "\n")
+    ca = keys.keystore.root_path
+    options = ("--cafile", str(ca), "-h", "localhost", "-u", "other", "-P", WORD)
+    access = replace(APP, ca=ca, other=replace(OTHER, ca=ca))
+    publish(broker, "devices/app/commands", '{"temp":20.5}', *options)
+    mended = audit(broker.port, access, tls=True)
+    assert set(failures(mended)) <= {"mqtt.session.takeover"}
+    assert statuses(mended)["mqtt.privacy.personal-data"] is Status.PASS
+
+
+def test_a_broker_that_tells_which_users_exist() -> None:
+    def answers(code_of: Callable[[bytes], int]) -> Behaviour:
+        def behave(sock: socket.socket) -> None:
+            connect = sock.recv(1024)
+            sock.sendall(encode(ConnAck(code=code_of(connect), properties={}), 5))
+
+        return behave
+
+    check = "mqtt.auth.user-enumeration"
+    with serving(answers(lambda connect: 0x86 if b"\0\x03app" in connect else 0x87)) as port:
+        found = audit(port, APP)[check][0]
+    assert (found.status, found.severity, found.item) == (
+        Status.FAIL,
+        Severity.LOW,
+        Item.PASSWORDS,
+    )
+    assert "CONNACK 0x86; unknown user: CONNACK 0x87" in found.evidence
+    assert found.fix is not None
+    assert "0x87" in found.fix.text
+    with serving(answers(lambda _: 0x87)) as port:
+        assert audit(port, APP)[check][0].status is Status.PASS
+
+
 def publish(broker: MosquittoProcess, topic: str, payload: str, *options: str) -> None:
     line = ["mosquitto_pub", "-p", str(broker.port), "-q", "1", "-r", "-t", topic, "-m", payload]
     subprocess.run([*line, *options], check=True, timeout=10)
@@ -409,6 +465,8 @@ def knows_the_old_protocol_alone(sock: socket.socket) -> None:
     while data := sock.recv(4096):
         if data[0] == 0x82:
             sock.sendall(b"\x90\x03" + data[2:4] + b"\x01")
+        elif data[0] == 0xC0:
+            sock.sendall(b"\xd0\x00")
         elif data[0] == 0x32:
             length = data[3]
             sock.sendall(b"\x40\x02" + data[4 + length : 6 + length])
@@ -446,8 +504,10 @@ def test_in_version_5_an_end_denies_only_with_its_reason() -> None:
     ):
         with serving(behaviour) as port:
             found = audit(port)
-        for check in ("mqtt.acl.foreign-read", "mqtt.acl.wildcard-read", "mqtt.acl.system-topics"):
+        for check in ("mqtt.acl.foreign-read", "mqtt.acl.wildcard-read"):
             assert found[check][0].status is status, found[check][0].evidence
+        # It ended at `#`: nobody knows what it would have said to `$SYS/#`.
+        assert found["mqtt.acl.system-topics"][0].status is Status.UNKNOWN
 
 
 def ends_after_puback(sock: socket.socket) -> None:
@@ -482,7 +542,7 @@ def test_a_session_that_another_takes_over_proves_nothing(broker: MosquittoProce
         while not stop.is_set():
             with subprocess.Popen(line, stderr=subprocess.DEVNULL) as process:
                 stop.wait(0.05)
-                process.terminate()
+                process.kill()  # one that is still connecting does not end at SIGTERM
 
     thread = threading.Thread(target=come_and_go)
     thread.start()

@@ -194,6 +194,11 @@ def test_ssl_3_and_compression_and_no_renegotiation_info() -> None:
     assert "SSL 3.0" in old.evidence
     assert only(audited, "tls.compression.on").status is Status.FAIL
     assert only(audited, "tls.renegotiation.insecure").status is Status.FAIL
+    with serving(scripted(version=0x0303, suites={0xC02F})) as port:  # a renewed library
+        audited = look(port)
+    assert failed(audited) == set()
+    assert only(audited, "tls.compression.on").status is Status.PASS
+    assert only(audited, "tls.renegotiation.insecure").status is Status.PASS
 
 
 def test_a_small_group_is_found(root: Pair, tmp_path: Path, program: Callable[..., Any]) -> None:
@@ -214,6 +219,10 @@ def test_a_small_group_is_found(root: Pair, tmp_path: Path, program: Callable[..
     assert result.status is Status.FAIL
     assert "1024 bits" in result.evidence
     assert result.severity is Severity.HIGH
+    assert result.fix
+    ciphers = result.fix.text.split("ssl_ciphers ")[1].split(";")[0]
+    with tls(server_context(pair, ciphers=ciphers)) as port:
+        silent(look(port, root.ca_path))
 
 
 def scripted(
@@ -313,7 +322,7 @@ def test_a_small_key_is_found(tmp_path: Path, root: Pair, program: Callable[...,
 
 @pytest.mark.parametrize(("name", "severity"), [("sha1", "medium"), ("md5", "high")])
 def test_a_broken_hash_is_found(
-    tmp_path: Path, program: Callable[..., Any], name: str, severity: str
+    tmp_path: Path, root: Pair, program: Callable[..., Any], name: str, severity: str
 ) -> None:
     subprocess.run(
         [
@@ -334,6 +343,11 @@ def test_a_broken_hash_is_found(
     assert failed(audited) == {"tls.certificate.signature"}
     assert name.upper() in result.evidence
     assert result.severity == severity
+    assert result.fix
+    assert result.fix.command
+    new = apply_command(result.fix.command, tmp_path, root, program("openssl"))
+    with tls(server_context(new)) as port:
+        silent(look(port, root.ca_path))
 
 
 def test_a_chain_that_ends_elsewhere(tmp_path: Path, root: Pair, sound: Pair) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -226,6 +226,93 @@ def test_what_is_weak_is_found(tmp_path: Path, name: str) -> None:
         assert TOKEN not in text
 
 
+# The same program after its fix: each holds the code that the fix names.
+MENDED: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
+    "assigned": (
+        {
+            "main.py": "import json\nWIFI_PASSWORD = json.load(open('secrets.json'))['wifi']\n",
+            "secrets.json": json.dumps({"wifi": SECRET}),
+        },
+        ("json.load(open('secrets.json'))",),
+    ),
+    "context": (
+        {
+            "main.py": "import tls, machine\n"
+            "context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)\n"
+            "context.verify_mode = tls.CERT_REQUIRED\ncontext.load_verify_locations(ca)\n"
+            "context.wrap_socket(s, server_hostname=name)\n"
+        },
+        (
+            "context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)",
+            "context.verify_mode = tls.CERT_REQUIRED",
+            "context.load_verify_locations(ca)",
+            "context.wrap_socket(s, server_hostname=name)",
+        ),
+    ),
+    "insecure": ({"a.cpp": "void f() { client.setCACert(ca); }"}, ("client.setCACert(ca)",)),
+    "http": (
+        {
+            "main.py": "import socket, tls\nc = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)\n"
+            "c.verify_mode = tls.CERT_REQUIRED\nc.load_verify_locations(ca)\n"
+            "u = f'https://a.example/{x}'\n"
+        },
+        ("https://", "tls.CERT_REQUIRED"),
+    ),
+    "mqtt": (
+        {
+            "main.py": "import tls\nfrom umqtt.simple import MQTTClient\n"
+            "context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)\n"
+            "context.verify_mode = tls.CERT_REQUIRED\ncontext.load_verify_locations(ca)\n"
+            "c = MQTTClient('a', 'b.example', port=8883, ssl=context)\n"
+        },
+        ("port=8883, ssl=context)", "verify_mode = tls.CERT_REQUIRED"),
+    ),
+    "pubsub": (
+        {"a.ino": "WiFiClientSecure s; void f() { s.setCACert(ca); mqtt.setServer(host, 8883); }"},
+        ("WiFiClientSecure", "setCACert(ca)", "8883"),
+    ),
+    "webrepl": ({"boot.py": "\n"}, ()),  # the lines that the fix names are taken out
+    "osdebug": ({"boot.py": "import esp\nesp.osdebug(None)\n"}, ("esp.osdebug(None)",)),
+    "telnet": ({"boot.py": "\n"}, ()),
+    "ota plain": (
+        {"a.ino": 'void f() { ESPhttpUpdate.update(client, "https://a.example/f.bin"); }'},
+        ("https://",),
+    ),
+    "ota": (
+        {
+            "ota.py": "import urequests\nfrom ed25519 import verify\nr = fetch(URL)\n"
+            "r = http.get(URL)\ndef take(new_version, installed_version):\n"
+            "    if new_version <= installed_version: return\n"
+            "    if verify(key, r.content, sig):\n        open('main.py', 'w').write(r.text)\n"
+        },
+        (),
+    ),
+    "ota older": (
+        {
+            "ota.py": "import urequests\nfrom ed25519 import verify\nr = urequests.get(URL)\n"
+            "def take(new_version, installed_version):\n"
+            "    if new_version <= installed_version: return\n"
+            "    if verify(key, r.content, sig):\n        open('main.py', 'w').write(r.text)\n"
+        },
+        ("if new_version <= installed_version: return",),
+    ),
+    "requirements": ({"requirements.txt": "requests==2.32.4\n"}, ("2.32.4",)),
+}
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_what_the_fix_names_makes_it_clean(tmp_path: Path, name: str) -> None:
+    check = WEAK[name][1]
+    found = failures(audit(write(tmp_path / "fw", WEAK[name][0])))[check]
+    files, snippets = MENDED[name]
+    for snippet in snippets:
+        assert any(snippet in each.fix.text for each in found if each.fix), snippet
+        assert any(snippet in text for text in files.values()), snippet
+    for path in (tmp_path / "fw").iterdir():
+        path.unlink()
+    assert check not in failures(audit(write(tmp_path / "fw", files)))
+
+
 @pytest.mark.parametrize("name", SOUND)
 def test_what_is_sound_is_not(tmp_path: Path, name: str) -> None:
     assert failures(audit(write(tmp_path / "fw", SOUND[name]))) == {}
@@ -262,6 +349,7 @@ def test_what_everybody_tries_is_critical(tmp_path: Path) -> None:
         ("broken.json", f'{{"password": "{SECRET}",'),
         ("net.json", json.dumps({"ssid": "Home", "key": SECRET})),
     ],
+    ids=["json", "toml", "yaml", "ini", "env", "broken", "network"],
 )
 def test_settings_that_others_may_read(tmp_path: Path, name: str, content: str) -> None:
     folder = write(tmp_path / "fw", {name: content}, mode=0o644)
@@ -341,6 +429,9 @@ def test_a_private_key_in_the_code(tmp_path: Path) -> None:
     [result] = failures(audit(folder))["firmware.keys.embedded"]
     assert result.severity is Severity.CRITICAL
     assert pem.splitlines()[1] not in repr(audit(folder))
+    # As the fix says: a file of its own with mode 0600.
+    write(folder, {"keys.py": "KEY = open('key.pem').read()\n", "key.pem": pem})
+    assert failures(audit(folder)) == {}
 
 
 def bundle(folder: Path, **changes: object) -> Path:
@@ -436,10 +527,13 @@ def test_a_version_between_two_pieces(tmp_path: Path) -> None:
 
 def test_an_old_database_is_no_pass(tmp_path: Path) -> None:
     folder = write(tmp_path / "fw", SOUND["current"])
-    later = datetime(2027, 6, 1, tzinfo=UTC)
-    [result] = audit(folder, now=later)["firmware.components.vulnerable"]
+    dated = datetime(2026, 6, 10, tzinfo=UTC)
+    [result] = audit(folder, now=dated + timedelta(days=365))["firmware.components.vulnerable"]
+    assert result.status is Status.PASS
+    assert "365 days old" in result.evidence
+    [result] = audit(folder, now=dated + timedelta(days=366))["firmware.components.vulnerable"]
     assert result.status is Status.UNKNOWN
-    assert "191 days old" in result.evidence
+    assert "366 days old" in result.evidence
 
 
 def test_a_database_that_was_brought(tmp_path: Path) -> None:

@@ -165,3 +165,26 @@ def test_values_of_secrets_are_masked_and_names_of_their_files_are_not() -> None
     text = mask_settings("\n".join(masked))
     assert "hunter2" not in text
     assert text.count(MASK) == len(masked)
+
+
+def test_a_link_that_somebody_else_made_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = Path("/etc/passwd")  # root's: neither ours to lend, nor a stranger's to link to
+    mode = victim.stat().st_mode
+    link = tmp_path / "passwords"
+    link.symlink_to(victim)
+    if os.geteuid() == 0:
+        os.lchown(link, 12_345, 12_345)
+    else:
+        mine = os.geteuid()
+        monkeypatch.setattr(fixing.os, "geteuid", lambda: mine + 1)
+    with pytest.raises(ConflictError, match="not theirs"):
+        apply([ChangeMode(str(link), 0o600)])
+    assert victim.stat().st_mode == mode
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ConflictError):
+        apply([ChangeMode(str(tmp_path / "loop"), 0o600)])

@@ -135,7 +135,6 @@ REPORT = CertificateReport(
     curve="secp256r1",
     signature_hash="sha256",
     is_self_signed=False,
-    is_ca=False,
 )
 
 

@@ -103,7 +103,7 @@ def test_an_empty_one_says_nothing(tmp_path: Path) -> None:
         ("[[target]]\nat = 'mqtt://a'\n\n[[target]]\nat = 'mqtt://b:x'\n", 5, "'at' in [[target]]"),
         ("[[target]]\nat = 'nowhere'\n", 2, "No such file"),
         ("[[target]]\nat = 'mqtt://a'\npassword = 'p'\n", 3, "password_file"),
-        ("[[target]]\nat = 'mqtt://a'\npassword_file = 'gone'\n", 3, "gone"),
+        ("[[target]]\nat = 'mqtt://a'\npassword_file = 'gone'\n", 3, "is not there"),
         ("[[target]]\nat = 'mqtt://a'\nexpect_ports = [0]\n", 3, "ports are 1 to 65535"),
         ("[[target]]\nat = 'mqtt://a'\npin = 'xx'\n", 3, "64 hex digits"),
         ("[[target]]\nat = 'mqtt://a'\n[target.other]\nca = 'x'\n", 4, "'ca'"),

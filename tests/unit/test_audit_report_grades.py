@@ -133,8 +133,8 @@ def test_a_check_s_own_references_come_first() -> None:
     assert [each.id for each in etsi.of_check(ANONYMOUS.item, ANONYMOUS.references)] == ["5.5-4"]
     assert etsi.of_check(Item.UPDATES, References()) == etsi.of_item(Item.UPDATES)
     nist = find_profile("nist-8259a")
-    full = References(nist=("Data Protection",))
-    assert [each.id for each in nist.of_check(Item.UPDATES, full)] == ["DP"]
+    own = nist.of_check(Item.UPDATES, References(nist=("DP",)))
+    assert [(each.id, each.title) for each in own] == [("DP", "Data Protection")]
 
 
 def test_an_unknown_profile_is_named_with_those_that_are_known() -> None:
@@ -200,14 +200,34 @@ def test_rows_have_their_columns() -> None:
     record = sample_record()
     for columns, rows, count in (
         (terminal.ITEM_COLUMNS, terminal.item_rows(record), 10),
-        (terminal.FINDING_COLUMNS, terminal.finding_rows(record), 8),
-        (terminal.UNKNOWN_COLUMNS, terminal.unknown_rows(record), 2),
         (terminal.WAIVER_COLUMNS, terminal.waiver_rows(record), 1),
     ):
         assert len(rows) == count
         assert {len(row) for row in rows} == {len(columns)}
-    assert terminal.finding_rows(record)[0][:3] == ("critical", BROKER.name, ANONYMOUS.id)
-    assert terminal.finding_rows(record)[5][1] == "/etc/mosquitto/mosquitto.conf:1"
+    assert terminal.place_of(record.failures[0]) == BROKER.name
+    assert terminal.place_of(record.failures[5]) == "/etc/mosquitto/mosquitto.conf:1"
+
+
+def test_the_ten_fit_into_a_terminal_of_80_columns() -> None:
+    lines = terminal.item_lines(sample_record())
+    assert len(lines) == 11
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["weakness", "grade", "failed", "unknown", "passed", "waived"]
+    assert lines[10].split()[:5] == ["10", "Lack", "of", "physical", "hardening"]
+
+
+@given(st.text("ab `-…", max_size=200), st.integers(1, 120), st.sampled_from(["", "  Fix: "]))
+def test_wrapped_prose_keeps_its_words_and_fits(text: str, width: int, beginning: str) -> None:
+    line = beginning + "x " + text.rstrip()
+    shown = terminal.wrapped(line, width)
+    assert " ".join(shown).split() == line.split()
+    longest = max(map(len, line.split()))
+    assert all(len(each) <= max(width, 20, longest + 7) for each in shown)
+
+
+def test_what_is_copied_is_never_wrapped() -> None:
+    command = "    mosquitto_pub " + "-t topic " * 20
+    assert terminal.wrapped(command, 40) == [command]
 
 
 def test_a_finding_is_told_with_its_fix() -> None:
@@ -224,7 +244,7 @@ def test_no_line_for_the_terminal_acts(text: str) -> None:
     hostile = make_result(ANONYMOUS, text, Status.FAIL, text)
     record = sample_record(results=(hostile,), faults=(text,))
     lines = terminal.finding_lines(record, record.failures[0])
-    lines += [cell for row in terminal.finding_rows(record) for cell in row] + [*record.faults]
+    lines += [terminal.place_of(each) for each in record.failures] + [*record.faults]
     assert all(line.isprintable() or visible_line(line) == line for line in lines)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta, timezone
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from seawall.daemon import nightly_audit
 from seawall.daemon.nightly_audit import NightlyAudit, next_run
 from seawall.daemon.settings import read_settings, render_settings
 from seawall.errors import ConfigurationError, ServiceError, StateError
@@ -213,3 +216,23 @@ def test_an_hour_that_is_none_is_refused(tmp_path: Path, at: str) -> None:
     path.write_text(render_settings(replace(Settings(), audit=AuditSettings(at=at))))
     with pytest.raises(ConfigurationError, match=r"audit\.at"):
         read_settings(path)
+
+
+def test_an_audit_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What blocks its own loop, and what ignores a plain end, holds up its process alone."""
+    number = tmp_path / "pid"
+    stand_in = tmp_path / "python"
+    stand_in.write_text(
+        f"#!{sys.executable}\n"
+        "import os, pathlib, signal\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(number)!r}).write_text(str(os.getpid()))\n"
+        "while True: pass\n"
+    )
+    stand_in.chmod(0o700)
+    monkeypatch.setattr(nightly_audit.sys, "executable", str(stand_in))
+    monkeypatch.setattr(nightly_audit, "TIMEOUT_S", 2.0)
+    with pytest.raises(ServiceError, match="did not end"):
+        asyncio.run(nightly_audit.run_audit(["--json"]))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(number.read_text()), 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from seawall.audit.check import Answers, Job, Unobserved
@@ -14,6 +14,10 @@ from seawall.audit.target import Target, TargetKind
 from seawall.model.finding import Finding, Item, References, Status
 
 KINDS: Final = frozenset({TargetKind.API})
+
+Judge = Callable[[Target, Answers], Iterable[Finding]]
+NOT_NOW: Final = frozenset({400, 408, 421, 425, 426, 429, 502, 503, 504})
+"""Answers that say nothing of what was asked for (RFC 9110, 15.5 and 15.6; RFC 6585)."""
 
 MISSING: Final = Request("/seawall-audit-asks-for-what-is-not-there")
 ODD: Final = Request("/?seawall-audit=%27%22%3C&id=%00")
@@ -68,6 +72,31 @@ def pages(target: Target, answers: Answers) -> list[tuple[Request, Reply]]:
     return [(root, first)] + [(ask, got) for ask, got in facts.answered() if ask not in asked]
 
 
+def if_answered(judge: Judge) -> Judge:
+    """Wrap a judge: who answers everything with an error has not been seen at all.
+
+    So does nginx that is asked in plain HTTP for what it serves by TLS (400), or a proxy
+    without a server behind it (502): what is not shown then may be there all the same.
+    """
+
+    def judged(target: Target, answers: Answers) -> Iterable[Finding]:
+        for finding in judge(target, answers):
+            if finding.status is Status.PASS and (reason := _useless(answers[surface(target)])):
+                yield Finding(Status.UNKNOWN, reason, key="unseen")
+            else:
+                yield finding
+
+    return judged
+
+
+def _useless(facts: WalkFacts) -> str:
+    statuses = sorted({reply.status for _, reply in facts.answered()})
+    if any(status < 500 and status not in NOT_NOW for status in statuses):
+        return ""
+    shown = ", ".join(map(str, statuses[:3]))
+    return f"every request was answered with {shown}: nothing of the interface was seen"
+
+
 def everything(target: Target, answers: Answers) -> list[tuple[Request, Reply]]:
     """Return all that was answered, the routes' answers too.
 
@@ -97,6 +126,11 @@ def is_like_missing(facts: WalkFacts, reply: Reply) -> bool:
 def verdict(facts: WalkFacts, asked: Sequence[Request], nothing: str) -> Finding:
     """Return the finding when nothing bad was seen: a pass, if all was answered."""
     open_questions = [reason for request, reason in facts.unanswered() if request in asked]
+    open_questions += [
+        f"{request.method} {request.path} was answered with {reply.status}"
+        for request, reply in facts.answered()
+        if request in asked and request != ODD and reply.status in NOT_NOW
+    ]
     if open_questions:
         more = f" and {len(open_questions) - 1} more" if len(open_questions) > 1 else ""
         return Finding(Status.UNKNOWN, f"{open_questions[0]}{more}", key="unseen")

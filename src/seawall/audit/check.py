@@ -41,6 +41,8 @@ class Limits:
         read_timeout_s: Seconds for one answer.
         deadline_s: Seconds for a target as a whole.
         live_deadline_s: The same for MQTT and TLS targets.
+        state_deadline_s: The same for a state directory: a guess at a password takes 0.1 s, on
+            a small or busy computer 1 s, and each is tried or the verdict is unknown.
         max_bytes: Most bytes of one file, or of one answer from the network.
         max_total_bytes: Most bytes that one job keeps in all.
         max_files: Most files of a folder.
@@ -53,6 +55,7 @@ class Limits:
     read_timeout_s: float = 2.0
     deadline_s: float = 10.0
     live_deadline_s: float = 3.0
+    state_deadline_s: float = 60.0
     max_bytes: int = 1 << 20
     max_total_bytes: int = 32 << 20
     max_files: int = 20_000
@@ -62,6 +65,8 @@ class Limits:
 
     def deadline_of(self, kind: TargetKind) -> float:
         """Return the seconds that a target of this kind has."""
+        if kind is TargetKind.STATE:
+            return max(self.state_deadline_s, self.deadline_s)
         live = kind in {TargetKind.MQTT, TargetKind.TLS}
         return min(self.live_deadline_s, self.deadline_s) if live else self.deadline_s
 

@@ -111,10 +111,20 @@ def apply(changes: Sequence[Change]) -> None:
 def _real(change: Change) -> Path:
     """Return the file behind links: the link itself stays."""
     try:
+        link = Path(change.path).lstat()
         path = Path(change.path).resolve(strict=True)
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise ConflictError(f"{change.path} cannot be changed: {error.strerror}") from error
+        about = path.stat()
+        mode = about.st_mode
+    except (OSError, RuntimeError) as error:
+        words = getattr(error, "strerror", None) or "its links lead nowhere"
+        raise ConflictError(f"{change.path} cannot be changed: {words}") from error
+    if stat.S_ISLNK(link.st_mode) and link.st_uid not in {0, os.geteuid(), about.st_uid}:
+        # Who put it there would have us change a file that is not theirs.
+        raise ConflictError(
+            f"{change.path} is a link that user {link.st_uid} made to what is not theirs: "
+            "nothing is done",
+            hint="mend the file that it leads to by its own name",
+        )
     if not stat.S_ISREG(mode) and not (stat.S_ISDIR(mode) and isinstance(change, ChangeMode)):
         raise ConflictError(f"{change.path} cannot be changed: it is no regular file")
     return path

@@ -287,6 +287,19 @@ def included_folders(source: Source) -> list[str]:
     return [each.value for each in settings_of(source) if each.name == "include_dir" and each.value]
 
 
+def holds_setting(source: Source) -> bool:
+    """Whether any line begins with a setting that Mosquitto has; comments alone count too."""
+    names = [each.name for each in settings_of(source)]
+    known = GENERAL_SETTINGS | LISTENER_SETTINGS | SECURITY_SETTINGS | BRIDGE_SETTINGS
+    known |= {"listener", "connection", "include_dir"}
+    return not names or any(n in known or n.startswith(SECURITY_PREFIXES) for n in names)
+
+
+def is_too_long(source: Source) -> bool:
+    """Whether there are more lines than are read."""
+    return source.data.count(b"\n") >= MAX_LINES
+
+
 def parse_configuration(main: Source, included: Sequence[Source] = ()) -> Configuration:
     """Read a configuration.
 
@@ -304,7 +317,7 @@ def parse_configuration(main: Source, included: Sequence[Source] = ()) -> Config
     found = Configuration(main.path, Section(), [Listener()], [], [], per_listener)
     for source in files:
         _read(source, found)
-        if source.data.count(b"\n") >= MAX_LINES:
+        if is_too_long(source):
             text = f"only the first {MAX_LINES} lines are read"
             found.problems.append(Problem(source.path, MAX_LINES, text))
     _settle_default(found)

@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from seawall.wire.mqtt.codes import V5
+from seawall.wire.mqtt.codes import V5, ConnectReturn, ReasonCode
+
+_OF_ITSELF: Final = frozenset(
+    {
+        ReasonCode.UNSPECIFIED,
+        ReasonCode.MALFORMED,
+        ReasonCode.PROTOCOL_ERROR,
+        ReasonCode.IMPLEMENTATION_SPECIFIC,
+        ReasonCode.UNSUPPORTED_VERSION,
+        ReasonCode.SERVER_UNAVAILABLE,
+        ReasonCode.SERVER_BUSY,
+        ReasonCode.QUOTA_EXCEEDED,
+        ReasonCode.USE_ANOTHER_SERVER,
+        ReasonCode.SERVER_MOVED,
+        ReasonCode.CONNECTION_RATE_EXCEEDED,
+    }
+)
+"""Codes of CONNACK that say nothing of who asked (MQTT 5.0, 3.2.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +45,17 @@ class Greeting:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the connection was closed without a word: that is no answer of a broker."""
-        return self.code is None and not self.refusal.startswith("TLS")
+        """Whether nothing was said of who we are: closed without a word, or too busy to ask."""
+        if self.code is None:
+            return not self.refusal.startswith("TLS")
+        if self.version == V5:
+            return self.code in _OF_ITSELF
+        return self.code in {ConnectReturn.BAD_VERSION, ConnectReturn.UNAVAILABLE}
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether it may be TLS itself that failed, and not the want of a certificate."""
+        return self.code is None and self.refusal.endswith("handshake failure")
 
     def number(self, name: int) -> int | None:
         """Return a property."""
@@ -132,14 +159,15 @@ class Foreign:
         own: Its publications.
         other: Publications of the second identity, on that one's topics, and whether
             the first identity got them. None: there is no second one.
-        takes_large: Whether the broker waits for the rest of a packet of 16 MiB.
+        takes_large: Whether the broker waits for the rest of a packet of 16 MiB; None: the
+            connection had ended before it could be asked.
     """
 
     identity: str
     subscribed: tuple[int, ...]
     own: tuple[Attempt, ...]
     other: tuple[Attempt, ...] | None
-    takes_large: bool
+    takes_large: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,6 +210,10 @@ class _Reader:
     def _access(self, table: Mapping[str, Any], section: str) -> Access:
         given = {name: self._typed(table, name, kind, section) for name, kind in _ACCESS.items()}
         files = {name: self._path.parent / given[name] for name in _PATHS if given[name]}
+        for name in ("ca", "cert", "key"):
+            # TLS opens these by name, and would wait for who writes to a pipe.
+            if name in files and files[name].exists() and not files[name].is_file():
+                raise self._wrong(section, name, "is no regular file")
         pin = given["pin"] and given["pin"].replace(":", "").lower()
         if pin and _PIN.match(pin) is None:
             raise self._wrong(section, "pin", "must be 64 hex digits, SHA-256 of the certificate")
@@ -252,6 +256,9 @@ class _Reader:
     def _secret(self, files: Mapping[str, Path], name: str, section: str) -> str | None:
         if name not in files:
             return None
+        if not files[name].exists():
+            # Its name is not repeated: somebody may have written the secret itself.
+            raise self._wrong(section, name, "names a file that is not there")
         try:
             return read_secret(files[name])
         except Unobserved as error:
@@ -315,7 +322,7 @@ class _Reader:
         first = starts[at] if at < len(starts) else 1
         last = starts[at + 1] if at + 1 < len(starts) else len(self._lines) + 1
         assigned = re.compile(
-            rf"""\s*(?:["']?{re.escape(name)}["']?\s*=|\[+\s*{re.escape(name)}\b)"""
+            rf"""\s*(?:["']?{re.escape(name)}["']?\s*[.=]|\[+\s*{re.escape(name)}\b)"""
         )
         here = enumerate(self._lines[first - 1 : last - 1], first)
         return next((n for n, line in here if assigned.match(line)), first)

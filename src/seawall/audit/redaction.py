@@ -17,7 +17,13 @@ _SHORT: Final = 4
 _PRIVATE_KEY: Final = re.compile(
     r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL
 )
-_USERINFO: Final = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
+_USERINFO: Final = re.compile(r"""(?<=://)(?:[^/\s:@"'<>]*:[^\s"'<>]*|[^/\s@"'<>]+)@""")
+"""A token may stand in place of the user, and a password may hold what a URL should not."""
+_QUERY: Final = re.compile(
+    r"""([?&;][\w.\-]{0,40}(?:key|token|secret|passw(?:or)?d|pwd|passphrase|signature|sig|auth)"""
+    r"""[\w.\-]{0,40}=)[^&;#\s"'<>]+""",
+    re.IGNORECASE,
+)
 _SETTING: Final = re.compile(
     r"""^([ +\-]?\s*[\w.\-"']*(?:passw(?:or)?d|passphrase|secret|token|psk|api_?key)["']?"""
     r"""(?:\s*[=:]\s*|\s+))(\S.*)$""",
@@ -48,12 +54,12 @@ class Redactor:
         self._pattern = re.compile("|".join(map(_matching, spellings))) if spellings else None
 
     def text(self, text: str) -> str:
-        """Return the text with secrets masked, and whole private keys and URL passwords."""
+        """Return the text without secrets, whole private keys, and what URLs hold of them."""
         if self._pattern is not None:
             text = self._pattern.sub(MASK, text)
         if "PRIVATE KEY" in text:
             text = _PRIVATE_KEY.sub(MASK, text)
-        return _USERINFO.sub(rf"\1:{MASK}@", text)
+        return _QUERY.sub(rf"\1{MASK}", _USERINFO.sub(f"{MASK}@", text))
 
     def optional(self, text: str | None) -> str | None:
         """Return the text redacted, or None."""

@@ -78,6 +78,8 @@ def open_files(
     if not files.is_whole:
         count = len(files.files)
         yield Finding(Status.UNKNOWN, f"only the first {count} files were looked at", key="rest")
+    elif not looked_at:
+        yield Finding(Status.NOT_APPLICABLE, "there are none")
     elif not found:
         yield Finding(Status.PASS, f"{len(looked_at)} looked at: {sound}")
 

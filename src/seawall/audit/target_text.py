@@ -56,7 +56,7 @@ def parse_target(
     """
     access = access or Access()
     if not text.strip() or any(ord(each) < 32 for each in text):
-        raise UsageError(f"target {text!r} is no target", hint=f"one of {FORMS}")
+        raise UsageError(f"target {_shown(text)!r} is no target", hint=f"one of {FORMS}")
     scheme = _SCHEME.match(text)
     if scheme is None:
         target = _on_disk(text, access, kind)
@@ -97,7 +97,10 @@ def _split(text: str) -> SplitResult:
         url = urlsplit(text)
         _ = url.port  # it is checked when it is asked for
     except ValueError as error:
-        raise UsageError(f"target {_shown(text)}: {error}", hint=f"one of {FORMS}") from None
+        # The library's other words repeat what it takes for the port: a part of a password.
+        is_range = "out of range" in str(error)
+        words = str(error) if is_range else "host or port cannot be understood"
+        raise UsageError(f"target {_shown(text)}: {words}", hint=f"one of {FORMS}") from None
     if "@" in url.netloc:
         raise UsageError(
             f"target {_shown(text)} has a user or password in it, where everybody sees it",
@@ -112,8 +115,12 @@ def _split(text: str) -> SplitResult:
 
 
 def _shown(text: str) -> str:
-    """Return a target that may hold a password, without it."""
-    return re.sub(r"//[^/]*@", "//...@", text)
+    """Return a target that may hold a password, however it is written, without it."""
+    before, at, after = text.rpartition("@")
+    if not at or (":" not in before and "//" not in before):
+        return text
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}", before)
+    return f"{scheme[0] if scheme else ''}...@{after}"
 
 
 def _on_disk(text: str, access: Access, kind: TargetKind | None) -> Target:
@@ -126,7 +133,7 @@ def _on_disk(text: str, access: Access, kind: TargetKind | None) -> Target:
                 f"target {text} needs a scheme", hint=f"such as mqtts://{text} or tls://{text}"
             ) from None
         words = error.strerror or "cannot be read"
-        raise UsageError(f"target {text}: {words}", hint=f"one of {FORMS}") from None
+        raise UsageError(f"target {_shown(text)}: {words}", hint=f"one of {FORMS}") from None
     if kind is None and seen.names is not None:
         kind = recognize_folder(seen.names)
     if kind is None:

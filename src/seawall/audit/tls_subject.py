@@ -49,20 +49,27 @@ def over_tls(judge: Judge) -> Judge:
 
 
 def demand_tls(answers: Answers) -> None:
-    """Make sure that TLS is spoken there at all, so that silence elsewhere means no.
+    """Make sure that TLS is spoken with us at all, so that a no elsewhere means no.
+
+    An alert is no proof: who answers all with one, for want of a name for instance, has
+    refused nothing in particular.
 
     Raises:
-        Unobserved: nothing that answers by TLS was seen.
+        Unobserved: no ServerHello was seen.
     """
     reasons = []
     try:
-        if answers[NEWEST_HELLO].version is not None:
+        flight = answers[NEWEST_HELLO]
+        if flight.version is not None:
             return
     except Unobserved as missing:
         reasons.append(missing.reason)
     try:
-        if answers[SESSION].version or answers[SESSION].refusal:
+        session = answers[SESSION]
+        if session.version:
             return
+        if session.refusal:
+            reasons.append(f"every handshake was refused (alert {session.refusal})")
     except Unobserved as missing:
         reasons.append(missing.reason)
     raise Unobserved(reasons[0] if reasons else "no TLS handshake came about")

@@ -105,6 +105,9 @@ def policy_options(command: Command) -> Command:
             "--checks", type=_FOLDER, multiple=True, help="Folder with checks of your own."
         ),
         click.option("--list-checks", is_flag=True, help="List the checks, and audit nothing."),
+        click.option(
+            "--schema", is_flag=True, help="Print the JSON Schema of --json, and audit nothing."
+        ),
         click.option("--fix", is_flag=True, help="Show and apply safe changes, audit again."),
         click.option("--yes", is_flag=True, help="With --fix: do not ask."),
     )

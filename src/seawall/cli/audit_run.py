@@ -71,6 +71,9 @@ def run(texts: tuple[str, ...], state: Path, given: Mapping[str, Any]) -> AuditE
 
 
 def _run(texts: tuple[str, ...], state: Path, given: Mapping[str, Any]) -> AuditExitCode:
+    if given["schema"]:
+        emit_json(json_report.json_schema())
+        return AuditExitCode.CLEAN
     checks = list_checks(given["checks"])
     if given["list_checks"]:
         emit_json(listing(checks)) if given["as_json"] else print_checks(checks)
@@ -162,12 +165,17 @@ def _sarif_place(place: str | None, texts: tuple[str, ...]) -> tuple[str | None,
     path = Path(place)
     if path.suffix.lower() not in {".sarif", ".json"} or path.is_dir() or "://" in place:
         return "-", (place, *texts)
-    if path.exists() and (head := path.read_bytes()[:4096]).strip() and b"sarif" not in head:
+    if path.is_file() and (head := _head(path)).strip() and b"sarif" not in head:
         raise UsageError(
             f"{place} is there, and holds no SARIF that could be replaced",
             hint="name another file, or write --sarif=- if it is a target",
         )
     return place, texts
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4096)
 
 
 def _write(record: AuditRecord, given: Mapping[str, Any], sarif_place: str | None) -> None:

@@ -30,6 +30,10 @@ def access_of(given: Mapping[str, Any]) -> Access:
         raise UsageError("--password-file and --password-fd contradict each other")
     if given["key"] is not None and given["cert"] is None:
         raise UsageError("--key needs --cert")
+    for name in ("ca", "cert", "key"):
+        # TLS opens these by name, again and again, and would wait for who writes to a pipe.
+        if given[name] is not None and not given[name].is_file():
+            raise UsageError(f"--{name} {given[name]} is no regular file")
     password = given["password_file"]
     if given["password_fd"] is not None:
         password = Path(f"/dev/fd/{given['password_fd']}")

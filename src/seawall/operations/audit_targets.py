@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from seawall.audit.catalogue import find_checks
 from seawall.audit.check import Check, Limits
@@ -34,6 +35,10 @@ def list_checks(folders: Iterable[Path] = ()) -> tuple[Check, ...]:
         ConfigurationError: a folder or a file in it is wrong.
     """
     return find_checks(folders)
+
+
+_WITH_COMPONENTS: Final = frozenset({TargetKind.FIRMWARE, TargetKind.SDKCONFIG})
+"""Targets whose checks ask the database of vulnerabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +102,11 @@ def _version() -> str:
 
 
 def _database_age(targets: Sequence[Target], today: date) -> DatabaseAge | None:
-    """Return how old the database is that firmware was held against; None if none was."""
-    firmware = [each for each in targets if each.kind is TargetKind.FIRMWARE]
-    if not firmware:
+    """Return how old the database is that components were held against; None if none were."""
+    asked = [each for each in targets if each.kind in _WITH_COMPONENTS]
+    if not asked:
         return None
-    named = firmware[0].access.database
+    named = asked[0].access.database
     try:
         data = (named or files("seawall.audit") / "vulnerabilities.json").read_bytes()
         database = read_database(data)

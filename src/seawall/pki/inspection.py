@@ -48,9 +48,8 @@ class CertificateReport:
         key_kind: ``RSA``, ``EC``, ``Ed25519``, ``Ed448``, ``DSA``, or ``unknown``.
         key_bits: Size of the key; 0 if unknown.
         curve: Name of the curve of an ``EC`` key.
-        signature_hash: ``sha256``, ``md5``; empty for EdDSA and what is unknown.
+        signature_hash: ``sha256``, ``md5``; ``eddsa``; empty for what is unknown.
         is_self_signed: Its own key signed it.
-        is_ca: It may sign others (basic constraints).
     """
 
     subject: str
@@ -65,7 +64,6 @@ class CertificateReport:
     curve: str
     signature_hash: str
     is_self_signed: bool
-    is_ca: bool
 
 
 def inspect(der: bytes) -> CertificateReport:
@@ -100,7 +98,6 @@ def inspect(der: bytes) -> CertificateReport:
         curve=curve,
         signature_hash=_read(lambda: _signature_hash(certificate), ""),
         is_self_signed=_read(lambda: _is_self_signed(certificate), False),
-        is_ca=_read(lambda: _is_ca(certificate), False),
     )
 
 
@@ -151,7 +148,7 @@ def _key(certificate: x509.Certificate) -> tuple[str, int, str]:
 
 def _signature_hash(certificate: x509.Certificate) -> str:
     algorithm = certificate.signature_hash_algorithm
-    return algorithm.name if algorithm else ""
+    return algorithm.name if algorithm else "eddsa"  # it hashes by itself
 
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:
@@ -164,10 +161,6 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
     except _BROKEN:  # hashes that are no longer verified, such as MD5: by its names it is
         return True
     return True
-
-
-def _is_ca(certificate: x509.Certificate) -> bool:
-    return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
 # Names (RFC 9525)

@@ -44,23 +44,6 @@ _SIGNATURES: Final = (
     *(0x0401, 0x0501, 0x0601, 0x0303, 0x0301, 0x0203, 0x0201, 0x0402, 0x0202, 0x0101),
 )
 
-ALERTS: Final = {
-    0: "close_notify",
-    10: "unexpected_message",
-    20: "bad_record_mac",
-    40: "handshake_failure",
-    41: "no_certificate",
-    42: "bad_certificate",
-    47: "illegal_parameter",
-    50: "decode_error",
-    70: "protocol_version",
-    71: "insufficient_security",
-    80: "internal_error",
-    86: "inappropriate_fallback",
-    112: "unrecognized_name",
-    116: "certificate_required",
-}
-
 
 class NotTlsError(ValueError):
     """The bytes are no TLS answer, or one that breaks its own rules."""
@@ -110,11 +93,6 @@ class ServerFlight:
     def suite_name(self) -> str:
         """OpenSSL's name of the suite."""
         return suite_name(self.suite)
-
-    @property
-    def alert_name(self) -> str:
-        """Name of the alert."""
-        return "none" if self.alert is None else ALERTS.get(self.alert, f"alert {self.alert}")
 
 
 # Our side

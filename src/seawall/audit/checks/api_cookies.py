@@ -10,6 +10,7 @@ from seawall.audit.api_subject import (
     KINDS,
     curl,
     everything,
+    if_answered,
     on_surface_and_routes,
     printable,
     references,
@@ -76,7 +77,7 @@ CHECK: Final = Check(
         "Secure it goes out over plain HTTP, without SameSite it is sent along with requests that "
         "other sites make."
     ),
-    references=references(614, 1004, 1275),
+    references=references(614, 1004, 1275, etsi=("5.5-7",)),
     jobs=on_surface_and_routes,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

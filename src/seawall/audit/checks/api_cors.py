@@ -9,6 +9,7 @@ from seawall.audit.api_subject import (
     KINDS,
     curl,
     everything,
+    if_answered,
     on_surface_and_routes,
     printable,
     references,
@@ -75,7 +76,7 @@ CHECK: Final = Check(
         "A person who is signed in opens a page of an attacker; its script asks this API with the "
         "person's cookies, reads the answers, and sends them on."
     ),
-    references=references(942, 346),
+    references=references(942, 346, etsi=("5.5-4",)),
     jobs=on_surface_and_routes,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

@@ -13,6 +13,7 @@ from seawall.audit.api_subject import (
     ODD,
     curl,
     everything,
+    if_answered,
     is_like_missing,
     on_surface_and_routes,
     printable,
@@ -87,7 +88,7 @@ CHECK: Final = Check(
         "A stack trace names files, versions and queries, and shows where to push next. A debug "
         "console runs what one types into it: the machine is given away."
     ),
-    references=references(209, 489, 215, etsi=("5.6-1", "5.6-4"), item=Item.DEFAULTS),
+    references=references(209, 489, 215, etsi=("5.6-2", "5.6-4"), item=Item.DEFAULTS),
     jobs=on_surface_and_routes,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

@@ -14,6 +14,10 @@ from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity
 _TRIES: Final = LoginTries()
 
 
+_ENOUGH: Final = 3
+"""So many must have been answered as passwords are: a limit may end the tries before."""
+
+
 def _jobs(_: Target) -> Sequence[Job[Any]]:
     return (_TRIES,)
 
@@ -26,8 +30,12 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
         yield Finding(Status.UNKNOWN, f"{facts.way} answered {status}: not understood, or at fault")
         return
     if let_in is None:
-        count = len(facts.tries) - 1
-        yield Finding(Status.PASS, f"{count} default passwords were refused ({facts.way})")
+        answered = sum(not each.was_held_up for each in facts.tries[1:])
+        text = f"{answered} default passwords were refused ({facts.way})"
+        if facts.held_up:
+            text += f", then no more were taken ({facts.held_up.answer.status})"
+        is_enough = answered >= _ENOUGH and not facts.tries[0].was_held_up
+        yield Finding(Status.PASS if is_enough else Status.UNKNOWN, text)
         return
     yield Finding(
         Status.FAIL,

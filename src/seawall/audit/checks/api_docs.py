@@ -9,6 +9,7 @@ from seawall.audit.api_subject import (
     DOCS,
     KINDS,
     curl,
+    if_answered,
     is_like_missing,
     on_surface,
     references,
@@ -72,7 +73,7 @@ CHECK: Final = Check(
         "It is a map: all routes, what they take, and those that nobody was meant to find. No "
         "weakness by itself, it saves an attacker the search for one."
     ),
-    references=references(200),
+    references=references(200, etsi=("5.6-2",)),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

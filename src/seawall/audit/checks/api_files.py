@@ -11,6 +11,7 @@ from seawall.audit.api_subject import (
     GIT,
     KINDS,
     curl,
+    if_answered,
     on_surface,
     references,
     surface,
@@ -64,7 +65,7 @@ CHECK: Final = Check(
         "From /.git the whole source comes down, with every password that was ever committed; "
         "/.env mostly holds those in use. Programs ask every address for both, all day long."
     ),
-    references=references(538, 527, 200),
+    references=references(538, 527, 200, etsi=("5.6-2",)),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

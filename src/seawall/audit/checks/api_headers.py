@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Final
 
-from seawall.audit.api_subject import KINDS, curl, on_surface, pages, printable, references
+from seawall.audit.api_subject import (
+    KINDS,
+    curl,
+    if_answered,
+    on_surface,
+    pages,
+    printable,
+    references,
+)
 from seawall.audit.check import Answers, Check
 from seawall.audit.http_facts import Reply
 from seawall.audit.target import Target
@@ -77,7 +85,7 @@ CHECK: Final = Check(
         "a foreign page puts this one under its own buttons, and the first request goes out in "
         "plain text. They do not mend a fault, they keep it from being used."
     ),
-    references=references(693, 1021, 319),
+    references=references(693, 1021, 319, etsi=("5.5-1",)),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

@@ -10,6 +10,7 @@ from seawall.audit.api_subject import (
     FOLDERS,
     KINDS,
     curl,
+    if_answered,
     on_surface,
     pages,
     printable,
@@ -57,7 +58,7 @@ CHECK: Final = Check(
         "Backups, firmware images, logs and what somebody left there for a moment are found by "
         "who would never have guessed their names."
     ),
-    references=references(548),
+    references=references(548, etsi=("5.6-2",)),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

@@ -42,10 +42,11 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
 
 
 def _held_up(facts: LoginFacts) -> str:
-    last = facts.tries[-1]
+    first, last = facts.tries[0], facts.tries[-1]
+    if first.was_held_up:
+        return ""  # it says that to all
     if last.was_held_up:
         return f"answered with {last.answer.status}"
-    first = facts.tries[0]
     if last.seconds > max(first.seconds * _SLOWER_TIMES, first.seconds + _SLOWER_S):
         return f"answered after {last.seconds:.1f} s, the first after {first.seconds:.1f} s"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -27,6 +28,8 @@ _PUBLIC: Final = frozenset(
     | {"openapi.json", "swagger.json", "robots.txt", "favicon.ico", "token", "docs", "redoc"}
 )
 """Last parts of paths that may answer everybody, unless their description says otherwise."""
+_LOGIN: Final = re.compile(r"log[-_]?[io]n|sign[-_]?in|auth|sso|oauth|openid|saml", re.IGNORECASE)
+"""In where one is sent to: to another host, or to HTTPS, everybody may be."""
 _CLOSED: Final = frozenset({401, 403, 407})
 
 
@@ -42,7 +45,7 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
         if _answers(route, reply, walked):
             is_open += 1
             yield _open(target, route, reply)
-        elif reply.status in _CLOSED or reply.redirect_of("http://x/"):
+        elif reply.status in _CLOSED or _LOGIN.search(reply.redirect_of("http://x/")):
             closed += 1
     if is_open:
         return
@@ -103,7 +106,7 @@ CHECK: Final = Check(
         "where devices stand, when people are at home, what they are set to, everybody has; and a "
         "route that reads without a login often has one beside it that writes."
     ),
-    references=references(306, 862),
+    references=references(306, 862, etsi=("5.5-4", "5.5-5")),
     jobs=on_surface_and_routes,
     judge=_judge,
 )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from seawall.audit.api_subject import KINDS, TRACE, curl, on_surface, references, shown, surface
+from seawall.audit.api_subject import (
+    KINDS,
+    TRACE,
+    curl,
+    if_answered,
+    on_surface,
+    references,
+    shown,
+    surface,
+)
 from seawall.audit.check import Answers, Check
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, Risk, Severity, Status
@@ -38,5 +47,5 @@ CHECK: Final = Check(
     ),
     references=references(693, 200, item=Item.DEFAULTS),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

@@ -9,6 +9,7 @@ from typing import Final
 from seawall.audit.api_subject import (
     KINDS,
     curl,
+    if_answered,
     on_surface,
     pages,
     printable,
@@ -55,7 +56,7 @@ CHECK: Final = Check(
         "The day a weakness of that version is known, lists of the addresses that told it are for "
         "sale. To hide it mends nothing; to have nobody find it first buys the days for renewing."
     ),
-    references=references(200, 497, item=Item.DEFAULTS),
+    references=references(200, 497, etsi=("5.6-2",), item=Item.DEFAULTS),
     jobs=on_surface,
-    judge=_judge,
+    judge=if_answered(_judge),
 )

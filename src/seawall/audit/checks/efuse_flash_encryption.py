@@ -46,7 +46,7 @@ CHECK = Check(
     severity=Severity.HIGH,
     risk=Risk.READ,
     why="Flash is read out with a clip in a minute: Wi-Fi passwords, keys and the program.",
-    references=References(("I10",), ("5.4-1",), ("Data Protection",), (311,)),
+    references=References(("I10",), ("5.4-1",), ("DP",), (311,)),
     jobs=file_jobs,
     judge=_judge,
 )

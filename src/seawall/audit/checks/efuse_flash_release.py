@@ -61,7 +61,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="In development mode the chip encrypts over its serial port whatever it is given, and the "
     "count may be burned once more, which switches encryption off.",
-    references=References(("I10",), ("5.4-1", "5.6-4"), ("Data Protection",), (1191, 311)),
+    references=References(("I10",), ("5.4-1", "5.6-4"), ("DP",), (1191, 311)),
     jobs=file_jobs,
     judge=_judge,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
 from seawall.audit.chip.efuses import Summary
-from seawall.audit.chip.judging import EFUSE, at, file_jobs, summary_of
+from seawall.audit.chip.judging import EFUSE, at, file_jobs, summary_of, unknown
 from seawall.audit.target import Target
 from seawall.model.finding import (
     Finding,
@@ -42,9 +42,14 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
                     key=block,
                 )
             )
+    missing = [block for block in secret if block not in summary.fields]
     yield from found
-    if not found and secret:
+    if missing:
+        yield unknown(f"{missing[0]} is not in the summary")
+    elif not found and secret:
         yield Finding(Status.PASS, ", ".join(secret) + ": software cannot read it")
+    elif not found and not _says_what_blocks_hold(summary):
+        yield unknown("the summary does not say what the blocks hold")
     elif not found:
         yield Finding(Status.NOT_APPLICABLE, "no block holds a secret key")
 
@@ -66,6 +71,12 @@ def _secret_blocks(summary: Summary) -> Iterable[tuple[str, str]]:
         yield "BLOCK_KEY0", "XTS_AES_128_KEY"  # The C2 has one block and no purposes.
 
 
+def _says_what_blocks_hold(summary: Summary) -> bool:
+    if summary.is_first_generation:
+        return "BLOCK1" in summary.fields and "BLOCK2" in summary.fields
+    return "KEY_PURPOSE_0" in summary.fields or "SPI_BOOT_CRYPT_CNT" in summary.fields
+
+
 def _is_set(summary: Summary, name: str) -> bool:
     return name in summary.fields and summary.fields[name].is_set
 
@@ -79,7 +90,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="The key of flash encryption is worth as much as the flash: any program that runs once, or "
     "the serial port, reads it out of a block that is not protected.",
-    references=References(("I10",), ("5.4-1", "5.4-2"), ("Data Protection",), (522, 1191)),
+    references=References(("I10",), ("5.4-1", "5.4-2"), ("DP",), (522, 1191)),
     jobs=file_jobs,
     judge=_judge,
 )

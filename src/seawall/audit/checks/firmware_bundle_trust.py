@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from seawall.audit.check import Answers, Check
 from seawall.audit.firmware.bundle import CONFIG, Bundle
 from seawall.audit.firmware.facts import FirmwareFacts
-from seawall.audit.firmware.judging import FIRMWARE, firmware_jobs, firmware_of
+from seawall.audit.firmware.judging import FIRMWARE, firmware_jobs, firmware_of, settled
 from seawall.audit.target import Target
 from seawall.model.finding import (
     Finding,
@@ -24,7 +24,7 @@ from seawall.model.finding import (
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     facts = firmware_of(target, answers)
     if facts.bundle is None:
-        yield Finding(Status.NOT_APPLICABLE, "no device bundle")
+        yield from settled([], facts, False, "", "no device bundle")
         return
     missing = _missing(facts.bundle, facts)
     if missing is None:
@@ -64,7 +64,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A device that cannot tell its server from another gives its readings to whoever "
     "answers, and takes their orders.",
-    references=References(("I7",), ("5.5-1", "5.5-3"), ("Data Protection",), (295, 297)),
+    references=References(("I7",), ("5.5-1", "5.5-3"), ("DP",), (295, 297)),
     jobs=firmware_jobs,
     judge=_judge,
 )

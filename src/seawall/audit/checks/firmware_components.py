@@ -34,7 +34,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="For known holes there are ready-made attacks, and devices answer with their versions. "
     "An attacker needs no skill, only a list.",
-    references=References(("I5",), ("5.3-8", "5.2-3"), ("Software Update",), (1104, 1395, 937)),
+    references=References(("I5",), ("5.3-8", "5.2-3"), ("SU",), (1104, 1395, 937)),
     jobs=_jobs,
     judge=_judge,
 )

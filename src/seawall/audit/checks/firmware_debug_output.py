@@ -18,7 +18,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Debug output tells who holds the board names, addresses and states that they would have "
     "to guess.",
-    references=References(("I9", "I10"), ("5.6-2", "5.6-4"), ("Device Configuration",), (215, 489)),
+    references=References(("I9", "I10"), ("5.6-2", "5.6-4"), ("DC",), (215, 489)),
     jobs=firmware_jobs,
     judge=judge_spots(Weakness.DEBUG_OUTPUT, _FIX, "no debug output is switched on"),
 )

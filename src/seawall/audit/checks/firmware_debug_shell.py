@@ -18,9 +18,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A shell for debugging is a shell for everybody on the network: it reads keys, changes "
     "code and stays when the bench is gone.",
-    references=References(
-        ("I2", "I9"), ("5.6-1", "5.6-4"), ("Logical Access to Interfaces",), (489, 306)
-    ),
+    references=References(("I2", "I9"), ("5.6-1", "5.6-4"), ("LA",), (489, 306)),
     jobs=firmware_jobs,
     judge=judge_spots(Weakness.DEBUG_SHELL, _FIX, "no debug shell or file server"),
 )

@@ -67,7 +67,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="What is changed here before it reaches the board runs on the board. Any program of any "
     "user on this machine could do that.",
-    references=References(("I7", "I9"), ("5.4-1",), ("Data Protection",), (732, 276)),
+    references=References(("I7", "I9"), ("5.4-1",), ("DP",), (732, 276)),
     jobs=firmware_jobs,
     judge=_judge,
 )

@@ -18,7 +18,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Everybody on the way reads what the device sends, tokens as well, and answers in the "
     "name of the server.",
-    references=References(("I7",), ("5.5-1", "5.8-1"), ("Data Protection",), (319,)),
+    references=References(("I7",), ("5.5-1", "5.8-1"), ("DP",), (319,)),
     jobs=firmware_jobs,
     judge=judge_spots(Weakness.PLAIN_HTTP, _FIX, "no HTTP request without TLS"),
 )

@@ -50,7 +50,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="All devices share the key, and everybody who reads the code or one flash has it: they "
     "can be any of the devices, and none can be told from another.",
-    references=References(("I1", "I7"), ("5.4-3", "5.4-4"), ("Data Protection",), (321,)),
+    references=References(("I1", "I7"), ("5.4-3", "5.4-4"), ("DP",), (321,)),
     jobs=firmware_jobs,
     judge=_judge,
 )

@@ -51,7 +51,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Whoever has a device's private key is that device for the broker, from anywhere. Every "
     "user and program of this machine can take it.",
-    references=References(("I7",), ("5.4-1",), ("Data Protection",), (732, 522)),
+    references=References(("I7",), ("5.4-1",), ("DP",), (732, 522)),
     jobs=firmware_jobs,
     judge=_judge,
 )

@@ -22,7 +22,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="MQTT sends user name, password and readings as they are. Who listens once can publish as "
     "the device for ever, and order it about.",
-    references=References(("I7", "I2"), ("5.5-1", "5.5-7"), ("Data Protection",), (319, 523)),
+    references=References(("I7", "I2"), ("5.5-1", "5.5-7"), ("DP",), (319, 523)),
     jobs=firmware_jobs,
     judge=judge_spots(Weakness.PLAIN_MQTT, _FIX, "no MQTT connection without TLS"),
 )

@@ -67,7 +67,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Code is copied, published and read out of flash. A password in it opens every device "
     "that runs it, and cannot be changed without a new release.",
-    references=References(("I1",), ("5.1-1", "5.4-3"), ("Data Protection",), (798, 259)),
+    references=References(("I1",), ("5.1-1", "5.4-3"), ("DP",), (798, 259)),
     jobs=firmware_jobs,
     judge=_judge,
 )

@@ -60,7 +60,7 @@ CHECK = Check(
     why="A device needs its passwords in a file, but nobody else does: every user and program "
     "of the machine that makes the firmware reads what its mode lets them. Default passwords "
     "need no reading at all.",
-    references=References(("I1",), ("5.1-1", "5.4-1"), ("Data Protection",), (260, 522, 1392)),
+    references=References(("I1",), ("5.1-1", "5.4-1"), ("DP",), (260, 522, 1392)),
     jobs=firmware_jobs,
     judge=_judge,
 )

@@ -23,7 +23,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Encryption to whoever answers protects from nobody: one who sits in between shows a "
     "certificate of their own, reads all, and sends orders and updates.",
-    references=References(("I7",), ("5.5-1", "5.5-7"), ("Data Protection",), (295, 297)),
+    references=References(("I7",), ("5.5-1", "5.5-7"), ("DP",), (295, 297)),
     jobs=firmware_jobs,
     judge=judge_spots(
         Weakness.TLS_UNVERIFIED, _FIX, "no TLS connection that leaves the certificate unchecked"

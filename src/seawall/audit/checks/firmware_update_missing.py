@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
 from seawall.audit.firmware.bundle import CONFIG, ROOT
-from seawall.audit.firmware.judging import FIRMWARE, firmware_jobs, firmware_of
+from seawall.audit.firmware.judging import FIRMWARE, firmware_jobs, firmware_of, settled
 from seawall.audit.target import Target
 from seawall.model.finding import (
     Finding,
@@ -24,7 +24,7 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     facts = firmware_of(target, answers)
     bundle = facts.bundle
     if bundle is None:
-        yield Finding(Status.NOT_APPLICABLE, "no device bundle")
+        yield from settled([], facts, False, "", "no device bundle")
         return
     root = facts.files.get(ROOT)
     if bundle.has_updates and root is not None and root.is_root:
@@ -55,7 +55,7 @@ CHECK = Check(
     severity=Severity.MEDIUM,
     risk=Risk.READ,
     why="A hole that is found tomorrow stays open until somebody visits the device with a cable.",
-    references=References(("I4",), ("5.3-1", "5.3-2"), ("Software Update",), (1277, 1329)),
+    references=References(("I4",), ("5.3-1", "5.3-2"), ("SU",), (1277, 1329)),
     jobs=firmware_jobs,
     judge=_judge,
 )

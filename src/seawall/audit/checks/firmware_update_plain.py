@@ -61,7 +61,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Anybody in the same network can answer in the name of the update server, and see which "
     "version, with which holes, each device runs.",
-    references=References(("I4", "I7"), ("5.3-2", "5.3-10"), ("Software Update",), (319, 494)),
+    references=References(("I4", "I7"), ("5.3-2", "5.3-10"), ("SU",), (319, 494)),
     jobs=firmware_jobs,
     judge=_judge,
 )

@@ -65,7 +65,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="An old release is signed as well. Who can offer one brings back each hole that was "
     "mended since.",
-    references=References(("I4",), ("5.3-9",), ("Software Update",), (1328,)),
+    references=References(("I4",), ("5.3-2", "5.3-9"), ("SU",), (1328,)),
     jobs=firmware_jobs,
     judge=_judge,
 )

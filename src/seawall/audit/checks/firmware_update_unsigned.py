@@ -70,9 +70,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Whoever stands between the device and its server, or takes the server over, gives the "
     "whole fleet code of their own.",
-    references=References(
-        ("I4",), ("5.3-2", "5.3-9", "5.3-10"), ("Software Update",), (494, 345, 347)
-    ),
+    references=References(("I4",), ("5.3-2", "5.3-9", "5.3-10"), ("SU",), (494, 345, 347)),
     jobs=firmware_jobs,
     judge=_judge,
 )

@@ -74,9 +74,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="WebREPL gives a Python prompt and the files to whoever knows one short password, which "
     "crosses the network in plain text: extmod/modwebrepl.c keeps 9 characters of it.",
-    references=References(
-        ("I2", "I9"), ("5.6-1", "5.6-4"), ("Logical Access to Interfaces",), (319, 521)
-    ),
+    references=References(("I2", "I9"), ("5.6-1", "5.6-4"), ("LA",), (319, 521)),
     jobs=firmware_jobs,
     judge=_judge,
 )

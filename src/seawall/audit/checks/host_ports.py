@@ -65,7 +65,8 @@ def _all_declared(seen: PortsSeen, expected: tuple[int, ...]) -> str:
     shown = ", ".join(map(str, open_ports)) or "none"
     missing = [str(port) for port in expected if port not in open_ports]
     absent = f"; declared and not open: {', '.join(missing)}" if missing else ""
-    return f"open are {shown}, as declared{absent}"
+    asked = len(ports_to_ask(expected))
+    return f"of {asked} ports that were asked, open are {shown}, as declared{absent}"
 
 
 CHECK: Final = Check(

@@ -71,7 +71,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A device is revoked because it was stolen, sold or broken into. If it still gets in, its "
     "finder reads what it may read and sends readings that the fleet believes.",
-    references=References(("I8",), ("5.4-4",), ("DI", "LA"), (299, 613)),
+    references=References(("I8",), ("5.5-8",), ("DI", "LA"), (299, 613)),
     jobs=fleet_jobs,
     judge=_judge,
 )

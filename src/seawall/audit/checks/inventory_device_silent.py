@@ -51,7 +51,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A device that nobody misses is the best one to steal: its credentials work, and nobody "
     "notices where it connects from. Devices never seen are credentials that lie about.",
-    references=References(("I8",), ("5.4-1",), ("CS", "DI"), (1059, 672)),
+    references=References(("I8",), ("5.10-1",), ("CS", "DI"), (1059, 672)),
     jobs=fleet_jobs,
     judge=_judge,
 )

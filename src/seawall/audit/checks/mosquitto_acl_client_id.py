@@ -13,6 +13,7 @@ from seawall.audit.mosquitto_files import (
     Editor,
     NamedFile,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -48,7 +49,10 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
                 seen.add(place)
                 failed = True
                 yield _finding(facts, file, rule, len(seen) <= _MAX_MENDED)
-    if not judged:
+    unread = [each for each in facts.files("acl_file") if each.reason]
+    if unread and not failed:
+        yield Finding(Status.UNKNOWN, f"`acl_file` cannot be read: {unread[0].reason}")
+    elif not judged:
         yield Finding(Status.NOT_APPLICABLE, "no ACL file was read")
     elif not failed:
         yield Finding(Status.PASS, "no pattern trusts a client id that clients choose")
@@ -78,7 +82,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A client id is what the client says it is. Who says another device's id has that "
     "device's topics.",
-    references=References(("I3",), ("5.5-5",), ("Device Identification",), (290, 863)),
+    references=References(("I3",), ("5.5-5",), ("DI",), (290, 863)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -15,6 +15,7 @@ from seawall.audit.mosquitto_files import (
     key_of,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -90,7 +91,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Whoever is let in reads all devices and sends orders to all of them: one stolen "
     "password is the whole fleet.",
-    references=References(("I3",), ("5.5-5",), ("Logical Access to Interfaces",), (862,)),
+    references=References(("I3",), ("5.5-5",), ("LA",), (862,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -13,6 +13,7 @@ from seawall.audit.mosquitto_files import (
     Editor,
     NamedFile,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -48,7 +49,10 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             if why is not None:
                 failed += 1
                 yield _finding(facts, file, rule, why, mends=failed <= _MAX_MENDED)
-    if not judged:
+    unread = [each for each in facts.files("acl_file") if each.reason]
+    if unread and not failed:
+        yield Finding(Status.UNKNOWN, f"`acl_file` cannot be read: {unread[0].reason}")
+    elif not judged:
         yield Finding(Status.NOT_APPLICABLE, "no ACL file was read")
     elif not failed:
         yield Finding(Status.PASS, "no line opens the topics of others")
@@ -104,7 +108,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A line with a wildcard and without `%u` is for the topics of all devices. Whoever it "
     "is for follows and orders about the whole fleet.",
-    references=References(("I3",), ("5.5-5",), ("Logical Access to Interfaces",), (863, 732)),
+    references=References(("I3",), ("5.5-5",), ("LA",), (863, 732)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

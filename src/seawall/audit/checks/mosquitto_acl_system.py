@@ -15,6 +15,7 @@ from seawall.audit.mosquitto_files import (
     key_of,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -82,7 +83,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="`$SYS` tells the broker's exact version and load: which exploit to bring, and "
     "whether a flood has worked.",
-    references=References(("I2",), ("5.6-2",), ("Logical Access to Interfaces",), (200, 497)),
+    references=References(("I2",), ("5.6-2",), ("LA",), (200, 497)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

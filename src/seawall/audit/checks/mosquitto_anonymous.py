@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     key_of,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -92,9 +93,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Who reaches the port is a client: reads what devices send, sends them orders, fills "
     "the broker's memory.",
-    references=References(
-        ("I2", "I9"), ("5.5-5", "5.6-1"), ("Logical Access to Interfaces",), (306, 1188)
-    ),
+    references=References(("I2", "I9"), ("5.5-5", "5.6-1"), ("LA",), (306, 1188)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

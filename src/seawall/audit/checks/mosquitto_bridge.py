@@ -12,6 +12,7 @@ from seawall.audit.mosquitto_files import (
     BrokerFiles,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -92,7 +93,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A bridge carries the whole fleet's messages, and a password, across networks. Who "
     "stands between plays the other broker, and sends orders down.",
-    references=References(("I7", "I3"), ("5.5-1",), ("Data Protection",), (295, 319)),
+    references=References(("I7", "I3"), ("5.5-1",), ("DP",), (295, 319)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     over_tcp,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -58,7 +59,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Any certificate of the fleet opens the door, and then the client says which name it "
     "has. One stolen device is all devices.",
-    references=References(("I3",), ("5.5-5",), ("Device Identification",), (287,)),
+    references=References(("I3",), ("5.5-5",), ("DI",), (287,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     reachable,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -62,9 +63,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A password is what a device tells everybody who asks in the broker's name. A key "
     "never leaves it, and a certificate can be revoked one by one.",
-    references=References(
-        ("I2", "I1"), ("5.1-4", "5.5-5"), ("Logical Access to Interfaces",), (287, 308)
-    ),
+    references=References(("I2", "I1"), ("5.5-4", "5.5-5"), ("LA",), (287, 308)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

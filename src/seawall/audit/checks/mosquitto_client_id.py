@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     reachable,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -60,7 +61,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Who connects with another device's client id ends its session and keeps it off line, "
     "and may be handed the messages that wait for it.",
-    references=References(("I3",), ("5.5-5", "5.9-1"), ("Device Identification",), (287, 384)),
+    references=References(("I3",), ("5.5-5", "5.9-1"), ("DI",), (287, 384)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

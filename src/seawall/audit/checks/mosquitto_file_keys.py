@@ -10,6 +10,7 @@ from seawall.audit.check import Answers, Check
 from seawall.audit.mosquitto_files import (
     KINDS,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -61,7 +62,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="With the server's key, any account of the machine (a web application that was broken "
     "into) plays the broker to all devices.",
-    references=References(("I7",), ("5.4-1",), ("Data Protection",), (732, 522)),
+    references=References(("I7",), ("5.4-1",), ("DP",), (732, 522)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

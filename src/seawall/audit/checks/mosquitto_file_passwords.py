@@ -10,6 +10,7 @@ from seawall.audit.check import Answers, Check
 from seawall.audit.mosquitto_files import (
     KINDS,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -60,7 +61,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Mosquitto's hashes are quick to guess (101 rounds). Whoever reads the file has the "
     "weak passwords in minutes, and shared keys at once.",
-    references=References(("I7", "I1"), ("5.4-1",), ("Data Protection",), (732, 522)),
+    references=References(("I7", "I1"), ("5.4-1",), ("DP",), (732, 522)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

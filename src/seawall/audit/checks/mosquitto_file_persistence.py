@@ -10,6 +10,7 @@ from seawall.audit.check import Answers, Check
 from seawall.audit.mosquitto_files import (
     KINDS,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -57,7 +58,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="The database holds retained and waiting messages in clear: readings, orders, names "
     "and places of the whole fleet.",
-    references=References(("I6", "I7"), ("5.4-1", "5.8-1"), ("Data Protection",), (732, 312)),
+    references=References(("I6", "I7"), ("5.4-1", "5.8-1"), ("DP",), (732, 312)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

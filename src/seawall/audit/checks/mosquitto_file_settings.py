@@ -10,6 +10,7 @@ from seawall.audit.check import Answers, Check
 from seawall.audit.mosquitto_files import (
     KINDS,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -51,7 +52,7 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         )
     if facts.unread:
         yield Finding(Status.UNKNOWN, f"not read: {'; '.join(facts.unread)[:200]}", key="unread")
-    if not failed:
+    elif not failed:
         yield Finding(Status.PASS, f"others may not change the {len(files)} files")
 
 
@@ -64,7 +65,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Who may write mosquitto.conf loads a plugin and is the broker; who may write the ACL "
     "has all topics; a bridge's password opens the next broker.",
-    references=References(("I7",), ("5.4-1",), ("Data Protection",), (732,)),
+    references=References(("I7",), ("5.4-1",), ("DP",), (732,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     reachable,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -58,7 +59,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Connections cost a sender nothing and the broker memory and a file each. Whoever "
     "opens enough of them shuts devices out.",
-    references=References(("I9", "I2"), ("5.9-1",), ("Device Configuration",), (770,)),
+    references=References(("I9", "I2"), ("5.9-1",), ("DC",), (770,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -10,6 +10,7 @@ from seawall.audit.mosquitto_files import (
     KINDS,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -55,7 +56,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A handful of clients with large packets takes all memory of the broker, and each "
     "subscriber with a small one gets what it cannot hold.",
-    references=References(("I9", "I2"), ("5.9-1", "5.13-1"), ("Device Configuration",), (770,)),
+    references=References(("I9", "I2"), ("5.9-1", "5.13-1"), ("DC",), (770,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

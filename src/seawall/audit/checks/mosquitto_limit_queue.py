@@ -11,6 +11,7 @@ from seawall.audit.mosquitto_files import (
     BrokerFiles,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -64,7 +65,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="What waits for clients that are away fills memory and disk. A client that "
     "subscribes, leaves, and comes back under a new id does it on purpose.",
-    references=References(("I9", "I2"), ("5.9-1",), ("Device Configuration",), (770,)),
+    references=References(("I9", "I2"), ("5.9-1",), ("DC",), (770,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -12,6 +12,7 @@ from seawall.audit.mosquitto_files import (
     BrokerFiles,
     Editor,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -68,7 +69,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Guessing of passwords and stolen devices show in the log first, and nowhere else. "
     "Without it nobody can say afterwards what happened.",
-    references=References(("I8",), ("5.7-2", "5.10-1"), ("Cybersecurity State Awareness",), (778,)),
+    references=References(("I8",), ("5.7-2", "5.10-1"), ("CS",), (778,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

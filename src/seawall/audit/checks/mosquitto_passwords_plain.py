@@ -10,6 +10,7 @@ from seawall.audit.check import Answers, Check
 from seawall.audit.mosquitto_files import (
     KINDS,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.mosquitto_passwords import Scheme
 from seawall.audit.probes.mosquitto import GuessPasswords, ReadBroker
 from seawall.audit.target import Target
@@ -75,10 +76,10 @@ CHECK = Check(
     risk=Risk.READ,
     why="Backups, images and support bundles carry the password file far. In clear, or hashed "
     "once, it is the passwords themselves.",
-    references=References(("I1", "I7"), ("5.1-3", "5.4-1"), ("Data Protection",), (256, 916)),
+    references=References(("I1", "I7"), ("5.1-3", "5.4-1"), ("DP",), (256, 916)),
     jobs=lambda target: [
         ReadBroker(target.path or Path()),
         GuessPasswords(target.path or Path()),
     ],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

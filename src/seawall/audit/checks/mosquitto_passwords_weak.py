@@ -12,6 +12,7 @@ from seawall.audit.mosquitto_files import (
     BrokerFiles,
     JudgedEntry,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.mosquitto_passwords import Scheme
 from seawall.audit.probes.mosquitto import GuessPasswords, ReadBroker
 from seawall.audit.target import Target
@@ -37,13 +38,17 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     if skipped:
         text = f"{len(skipped)} hashes take too long to try a list on"
         yield Finding(Status.UNKNOWN, text, key="skipped")
+    broken = sum(each.entry.scheme is Scheme.BROKEN for each in entries)
+    if broken:
+        text = f"{broken} of {len(entries)} lines are no password that could be tried"
+        yield Finding(Status.UNKNOWN, text, key="broken")
     missing = [each for each in facts.files("password_file") if each.reason]
     for file in missing:
         text = f"the password file cannot be read: {file.reason}"
         yield Finding(Status.UNKNOWN, text, key=file.path)
     if not entries and not missing:
         yield Finding(Status.NOT_APPLICABLE, "there are no passwords")
-    elif not skipped and not missing and not any(each.weakness for each in entries):
+    elif not skipped and not broken and not missing and not any(each.weakness for each in entries):
         yield Finding(Status.PASS, f"none of {len(entries)} passwords is a usual one")
 
 
@@ -72,10 +77,10 @@ CHECK = Check(
     risk=Risk.READ,
     why="Bots try the usual passwords, and the user's name, on every broker that they find. "
     "It takes them seconds.",
-    references=References(("I1",), ("5.1-1",), ("Logical Access to Interfaces",), (521, 1392)),
+    references=References(("I1",), ("5.1-1",), ("LA",), (521, 1392)),
     jobs=lambda target: [
         ReadBroker(target.path or Path()),
         GuessPasswords(target.path or Path()),
     ],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

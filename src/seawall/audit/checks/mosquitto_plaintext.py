@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     key_of,
     reachable,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -59,7 +60,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Readings, orders and passwords cross the network in clear. Whoever shares it reads "
     "them, and changes them on the way.",
-    references=References(("I7", "I2"), ("5.5-1", "5.5-7"), ("Data Protection",), (319,)),
+    references=References(("I7", "I2"), ("5.5-1", "5.5-7"), ("DP",), (319,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -10,6 +10,7 @@ from seawall.audit.check import Answers, Check
 from seawall.audit.mosquitto_files import (
     KINDS,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -67,7 +68,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A plugin is code within the broker. Who may replace the file is the broker, with its "
     "keys and all messages.",
-    references=References(("I5", "I7"), ("5.4-1", "5.6-7"), ("Device Configuration",), (732, 829)),
+    references=References(("I5", "I7"), ("5.4-1", "5.6-7"), ("DC",), (732, 829)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

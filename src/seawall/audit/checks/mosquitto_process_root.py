@@ -10,6 +10,7 @@ from seawall.audit.mosquitto_files import (
     KINDS,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -51,7 +52,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="The broker is C code that strangers talk to. One fault in it, and the stranger has "
     "the machine, not the broker alone.",
-    references=References(("I9", "I2"), ("5.6-7",), ("Device Configuration",), (250,)),
+    references=References(("I9", "I2"), ("5.6-7",), ("DC",), (250,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -10,6 +10,7 @@ from seawall.audit.mosquitto_files import (
     KINDS,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -50,7 +51,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="An order that a stolen device left retained reaches each device that connects, long "
     "after the thief was locked out.",
-    references=References(("I8", "I3"), ("5.5-5",), ("Logical Access to Interfaces",), (613,)),
+    references=References(("I8", "I3"), ("5.5-5",), ("LA",), (613,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -13,6 +13,7 @@ from seawall.audit.mosquitto_files import (
     key_of,
     over_tcp,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -68,7 +69,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A device that was stolen or sold keeps its certificate. Without a revocation list it "
     "stays a member of the fleet until that expires, ten years on.",
-    references=References(("I8", "I2"), ("5.4-4",), ("Device Identification",), (299,)),
+    references=References(("I8", "I2"), ("5.5-8",), ("DI",), (299,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

@@ -9,6 +9,7 @@ from seawall.audit.check import Answers, Check
 from seawall.audit.mosquitto_files import (
     KINDS,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -54,7 +55,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A setting with a typing error protects nothing: Mosquitto refuses to start, or an "
     "older version passes over it.",
-    references=References(("I9",), ("5.12-1",), ("Device Configuration",), (1188,)),
+    references=References(("I9",), ("5.12-1",), ("DC",), (1188,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

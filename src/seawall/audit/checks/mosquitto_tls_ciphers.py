@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     over_tcp,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -80,7 +81,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A list that somebody once widened for an old device is what an attacker asks for: "
     "RC4, 3DES, anonymous or no encryption at all.",
-    references=References(("I7",), ("5.5-1", "5.5-3"), ("Data Protection",), (327,)),
+    references=References(("I7",), ("5.5-1", "5.5-3"), ("DP",), (327,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

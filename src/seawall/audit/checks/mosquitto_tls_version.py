@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     over_tcp,
     setting_changes,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -61,7 +62,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="TLS 1.0 and 1.1 stand on SHA-1 and MD5, and RFC 8996 forbids them. Who can make a "
     "device speak them has an easier lock to pick.",
-    references=References(("I7",), ("5.5-1", "5.5-3"), ("Data Protection",), (326, 327)),
+    references=References(("I7",), ("5.5-1", "5.5-3"), ("DP",), (326, 327)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

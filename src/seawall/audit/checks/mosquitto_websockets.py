@@ -14,6 +14,7 @@ from seawall.audit.mosquitto_files import (
     key_of,
     reachable,
 )
+from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -59,7 +60,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Browsers send user name and password in clear, and any page that a user visits may "
     "open such a connection from within the network.",
-    references=References(("I7", "I3"), ("5.5-1",), ("Data Protection",), (319, 1385)),
+    references=References(("I7", "I3"), ("5.5-1",), ("DP",), (319, 1385)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
-    judge=_judge,
+    judge=if_all_was_read(_judge),
 )

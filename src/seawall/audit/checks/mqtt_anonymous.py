@@ -21,8 +21,8 @@ _FIX = Fix(
 
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     greeting = answers[_JOB]
-    if greeting.is_silent and not _speaks_mqtt(answers):
-        yield unknown(f"{greeting.refusal}, and no identity was let in: is it a broker?")
+    if (greeting.is_silent or greeting.is_vague) and not _speaks_mqtt(answers):
+        yield unknown(f"{greeting.text}, and no identity was let in: is it a broker?")
         return
     if not greeting.accepted:
         yield passed(f"a client without credentials is refused: {greeting.text}")
@@ -51,9 +51,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Who reaches the port is a client: reads what devices send, sends them orders, and fills "
     "the broker's memory. Search engines list tens of thousands of such brokers.",
-    references=References(
-        ("I2", "I9"), ("5.5-5", "5.6-1"), ("Logical Access to Interfaces",), (306,)
-    ),
+    references=References(("I2", "I9"), ("5.5-5", "5.6-1"), ("LA",), (306,)),
     jobs=lambda _: [_JOB, _OWN],
     judge=_judge,
 )

@@ -38,13 +38,17 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
 
 
 def _tried(answers: Answers) -> Iterable[Finding]:
-    opened = [number for number, job in enumerate(_TRIES) if answers[job].accepted]
+    tries = [answers[job] for job in _TRIES]
+    opened = [number for number, each in enumerate(tries) if each.accepted]
     for number in opened:
         name, word = DEFAULT_CREDENTIALS[number]
         what = "its name" if name == word else f"a usual password of {len(word)} characters"
         text = f"user `{name}` is let in with {what} as password"
         yield Finding(Status.FAIL, text, _FIX, key=f"default-{number}")
-    if not opened:
+    silent = next((each for each in tries if each.is_silent), None)
+    if silent is not None:
+        yield unknown(f"not every try was answered: {silent.text}")
+    elif not opened:
         yield passed(f"{len(_TRIES)} usual passwords are refused")
 
 
@@ -57,7 +61,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="Bots try the passwords that products ship with on every address of the internet, in "
     "minutes after it appears.",
-    references=References(("I1", "I9"), ("5.1-1",), ("Logical Access to Interfaces",), (1392, 521)),
+    references=References(("I1", "I9"), ("5.1-1",), ("LA",), (1392, 521)),
     jobs=_jobs,
     judge=_judge,
 )

@@ -37,7 +37,7 @@ CHECK = Check(
     why="One stolen device, or one curious customer, then follows the whole fleet. SUBACK proves "
     "nothing, since Mosquitto grants any filter: a message has to arrive, or has to stay out "
     "although it was taken.",
-    references=References(("I3", "I6"), ("5.5-5",), ("Logical Access to Interfaces",), (862, 200)),
+    references=References(("I3", "I6"), ("5.5-5",), ("LA",), (862, 200)),
     jobs=lambda _: [_JOB],
     judge=_judge,
 )

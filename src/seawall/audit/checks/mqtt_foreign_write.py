@@ -64,7 +64,7 @@ CHECK = Check(
     why="One stolen device then speaks for all: false readings in the name of any other, and "
     "orders to it. Proven by the reason code of MQTT 5 or by delivery, on topics of a device "
     "that does not exist.",
-    references=References(("I3", "I2"), ("5.5-5",), ("Logical Access to Interfaces",), (862, 863)),
+    references=References(("I3", "I2"), ("5.5-5",), ("LA",), (862, 863)),
     jobs=lambda _: [_JOB],
     judge=_judge,
 )

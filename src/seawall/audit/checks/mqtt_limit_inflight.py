@@ -42,7 +42,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="A client that never finishes what it began fills the broker's memory with up to 65,535 "
     "messages of any size.",
-    references=References(("I2",), ("5.9-1",), ("Logical Access to Interfaces",), (770,)),
+    references=References(("I2",), ("5.9-1",), ("LA",), (770,)),
     jobs=lambda _: [_JOB],
     judge=_judge,
 )

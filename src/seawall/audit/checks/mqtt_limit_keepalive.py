@@ -42,7 +42,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="Connections that need not say anything cost an attacker nothing and the broker a place "
     "each, and a device that lost its power is not noticed.",
-    references=References(("I2",), ("5.9-1",), ("Logical Access to Interfaces",), (400,)),
+    references=References(("I2",), ("5.9-1",), ("LA",), (400,)),
     jobs=lambda _: [_JOB],
     judge=_judge,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
-from seawall.audit.mqtt_words import KINDS, passed
+from seawall.audit.mqtt_words import KINDS, passed, unknown
 from seawall.audit.probes.mqtt import LARGE_BYTES, Listen, TryForeign
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity, Status
@@ -27,6 +27,8 @@ def _judge(_: Target, answers: Answers) -> Iterable[Finding]:
         yield passed(f"CONNACK limits packets to {limit} bytes")
     elif limit is not None:
         yield Finding(Status.FAIL, f"CONNACK allows packets of {limit} bytes", _FIX)
+    elif answers[_FOREIGN].takes_large is None:
+        yield unknown("no limit in CONNACK, and the connection ended before it could be tried")
     elif answers[_FOREIGN].takes_large:
         text = f"no limit in CONNACK, and a packet of {LARGE_BYTES >> 20} MiB may begin"
         yield Finding(Status.FAIL, text, _FIX)
@@ -43,7 +45,7 @@ CHECK = Check(
     risk=Risk.WRITE,
     why="MQTT allows 256 MB a packet. A handful of clients then takes all memory of the broker, "
     "and each subscriber with a small one gets what it cannot hold.",
-    references=References(("I2",), ("5.9-1", "5.13-1"), ("Logical Access to Interfaces",), (770,)),
+    references=References(("I2",), ("5.9-1", "5.13-1"), ("LA",), (770,)),
     jobs=lambda _: [_LISTEN, _FOREIGN],
     judge=_judge,
 )

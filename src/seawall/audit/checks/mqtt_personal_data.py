@@ -63,7 +63,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="Mail addresses, telephone numbers and places in telemetry make every copy of it (logs, "
     "backups, a neighbour's subscription) a leak that must be reported.",
-    references=References(("I6",), ("5.8-1", "6-1"), ("Data Protection",), (359,)),
+    references=References(("I6",), ("5.8-1", "6-1"), ("DP",), (359,)),
     jobs=lambda _: [_JOB],
     judge=_judge,
 )

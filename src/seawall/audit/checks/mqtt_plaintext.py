@@ -39,7 +39,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Readings, orders and passwords cross the network in clear. Whoever shares it (a guest "
     "in the Wi-Fi, a hacked camera) reads them, and changes them on the way.",
-    references=References(("I7", "I2"), ("5.5-1", "5.5-7"), ("Data Protection",), (319,)),
+    references=References(("I7", "I2"), ("5.5-1", "5.5-7"), ("DP",), (319,)),
     jobs=lambda _: [_JOB],
     judge=_judge,
 )

@@ -56,7 +56,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="Retained messages wait for whoever subscribes: names, places and configurations of "
     "devices, passwords among them, years after somebody sent them once.",
-    references=References(("I3", "I6"), ("5.5-5", "5.11-1"), ("Data Protection",), (200, 862)),
+    references=References(("I3", "I6"), ("5.5-5", "5.11-1"), ("DP",), (200, 862)),
     jobs=lambda _: [_JOB],
     judge=_judge,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
-from seawall.audit.mqtt_words import KINDS, by_hand, passed, topics_text
+from seawall.audit.mqtt_words import KINDS, by_hand, passed, topics_text, unknown
 from seawall.audit.probes.mqtt import LISTEN_S, Listen
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -37,6 +37,8 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             _FIX,
             reproduce=by_hand(target, "mosquitto_sub", "-t", "$SYS/#", "-v", "-W", "5"),
         )
+    elif heard.system is None and heard.everything is None:
+        yield unknown("the broker closed the connection at `#`: `$SYS/#` could not be asked for")
     elif heard.system is None or heard.system >= 0x80:
         yield passed("a subscription to `$SYS/#` is refused")
     else:
@@ -53,7 +55,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="`$SYS` tells the broker's exact version, how many clients there are and how busy it is: "
     "which exploit to bring, and whether a flood has worked.",
-    references=References(("I2",), ("5.6-2",), ("Logical Access to Interfaces",), (200, 497)),
+    references=References(("I2",), ("5.6-2",), ("LA",), (200, 497)),
     jobs=lambda _: [_JOB],
     judge=_judge,
 )

@@ -22,8 +22,10 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     wrong, nobody = answers[_WRONG], answers[_NOBODY]
     if wrong.refusal.startswith("TLS"):
         yield beside(f"nobody without a certificate gets to a password ({wrong.text})")
-    elif wrong.is_silent:
-        yield unknown(wrong.text)
+    elif wrong.is_silent or nobody.code is None:
+        yield unknown(wrong.text if wrong.is_silent else nobody.text)
+    elif nobody.is_silent:
+        yield unknown(nobody.text)
     elif wrong.accepted or nobody.accepted:
         yield beside("the broker checks no password")
     elif target.access.username is None:
@@ -44,7 +46,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="Who learns which names exist need guess passwords for those alone, and learns the names "
     "of devices on the way.",
-    references=References(("I1",), ("5.1-5",), ("Logical Access to Interfaces",), (204,)),
+    references=References(("I1",), ("5.1-5",), ("LA",), (204,)),
     jobs=lambda _: [_WRONG, _NOBODY],
     judge=_judge,
 )

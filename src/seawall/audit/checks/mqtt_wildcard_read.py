@@ -60,7 +60,7 @@ CHECK = Check(
     risk=Risk.WRITE,
     why="One subscription to `#` shows all devices, their readings and their orders: a map of the "
     "fleet, and when nobody is at home.",
-    references=References(("I3", "I6"), ("5.5-5",), ("Logical Access to Interfaces",), (862, 200)),
+    references=References(("I3", "I6"), ("5.5-5",), ("LA",), (862, 200)),
     jobs=lambda _: [_LISTEN, _FOREIGN],
     judge=_judge,
 )

@@ -41,7 +41,7 @@ CHECK = Check(
     risk=Risk.LOGIN,
     why="A broker that asks for a password and checks none looks closed and is open: whoever "
     "makes up a name is that user, with all that the ACL grants it.",
-    references=References(("I1",), ("5.1-1",), ("Logical Access to Interfaces",), (287, 303)),
+    references=References(("I1",), ("5.1-3", "5.5-5"), ("LA",), (287, 303)),
     jobs=lambda _: [_JOB],
     judge=_judge,
 )

@@ -48,7 +48,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="An old release is signed as well. Who can install one brings back each hole that was "
     "mended since; and an update that fails leaves a device that does not start.",
-    references=References(("I4",), ("5.3-9",), ("Software Update",), (1328,)),
+    references=References(("I4",), ("5.3-2", "5.3-9"), ("SU",), (1328,)),
     jobs=file_jobs,
     judge=_judge,
 )

@@ -48,7 +48,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="A dip in the supply makes a processor skip instructions, such as the check of a signature."
     " It also corrupts flash. The detector resets the chip instead.",
-    references=References(("I10",), ("5.7-1",), ("Device Configuration",), (1247, 1332)),
+    references=References(("I10",), ("5.7-1",), ("DC",), (1247, 1332)),
     jobs=file_jobs,
     judge=_judge,
 )

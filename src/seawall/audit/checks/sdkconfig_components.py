@@ -34,7 +34,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="For known holes there are ready-made attacks, and every device that was built with this "
     "version has them.",
-    references=References(("I5",), ("5.3-8", "5.2-3"), ("Software Update",), (1104, 1395, 937)),
+    references=References(("I5",), ("5.3-8", "5.2-3"), ("SU",), (1104, 1395, 937)),
     jobs=_jobs,
     judge=_judge,
 )

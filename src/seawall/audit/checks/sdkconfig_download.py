@@ -48,9 +48,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Whoever holds a pin low at power-up talks to the ROM: it reads registers and flash, and "
     "writes what it is given.",
-    references=References(
-        ("I10",), ("5.6-3", "5.6-4"), ("Logical Access to Interfaces",), (1191, 1299)
-    ),
+    references=References(("I10",), ("5.6-3", "5.6-4"), ("LA",), (1191, 1299)),
     jobs=file_jobs,
     judge=_judge,
 )

@@ -53,7 +53,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Flash is read out with a clip in a minute: Wi-Fi passwords, keys and the program. In "
     "development mode the chip still encrypts whatever is sent over its serial port.",
-    references=References(("I10",), ("5.4-1",), ("Data Protection",), (311, 1191)),
+    references=References(("I10",), ("5.4-1",), ("DP",), (311, 1191)),
     jobs=file_jobs,
     judge=_judge,
 )

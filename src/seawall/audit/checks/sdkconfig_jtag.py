@@ -55,9 +55,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Four pins and a cheap adapter read and write all memory of the running chip, keys as "
     "well.",
-    references=References(
-        ("I10",), ("5.6-3", "5.6-4"), ("Logical Access to Interfaces",), (1191, 1244)
-    ),
+    references=References(("I10",), ("5.6-3", "5.6-4"), ("LA",), (1191, 1244)),
     jobs=file_jobs,
     judge=_judge,
 )

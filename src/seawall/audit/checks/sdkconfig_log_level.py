@@ -53,7 +53,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Debug logs on the serial port tell addresses, states and now and then a secret to whoever "
     "holds the board.",
-    references=References(("I9", "I10"), ("5.6-2", "5.6-4"), ("Device Configuration",), (215, 532)),
+    references=References(("I9", "I10"), ("5.6-2", "5.6-4"), ("DC",), (215, 532)),
     jobs=file_jobs,
     judge=_judge,
 )

@@ -40,7 +40,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="The NVS partition keeps Wi-Fi passwords and keys. Flash encryption leaves it out: without "
     "its own it is read in clear.",
-    references=References(("I7", "I10"), ("5.4-1",), ("Data Protection",), (312, 311)),
+    references=References(("I7", "I10"), ("5.4-1",), ("DP",), (312, 311)),
     jobs=file_jobs,
     judge=_judge,
 )

@@ -54,7 +54,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="What stands here is in every image: one flash that is read, or one image that leaks, "
     "opens them all.",
-    references=References(("I1",), ("5.1-1", "5.4-3"), ("Data Protection",), (798, 259)),
+    references=References(("I1",), ("5.1-1", "5.4-3"), ("DP",), (798, 259)),
     jobs=file_jobs,
     judge=_judge,
 )

@@ -55,7 +55,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Who holds the board writes a program of their own into its flash, and the chip runs it: "
     "keys, readings and the device's identity are theirs.",
-    references=References(("I10",), ("5.7-1", "5.3-9"), ("Software Update",), (1326, 347)),
+    references=References(("I10",), ("5.7-1", "5.3-9"), ("SU",), (1326, 347)),
     jobs=file_jobs,
     judge=_judge,
 )

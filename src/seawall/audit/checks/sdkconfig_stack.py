@@ -52,7 +52,7 @@ CHECK = Check(
     severity=Severity.MEDIUM,
     risk=Risk.READ,
     why="An overflow that is noticed restarts the device; one that is not runs an attacker's code.",
-    references=References(("I5",), ("5.6-9",), ("Device Configuration",), (121, 693)),
+    references=References(("I5",), ("5.6-9",), ("DC",), (121, 693)),
     jobs=file_jobs,
     judge=_judge,
 )

@@ -50,7 +50,7 @@ CHECK = Check(
     risk=Risk.READ,
     why="Encryption to whoever answers protects from nobody: one who sits in between reads all, "
     "and sends orders and updates.",
-    references=References(("I7",), ("5.5-1", "5.5-7"), ("Data Protection",), (295,)),
+    references=References(("I7",), ("5.5-1", "5.5-7"), ("DP",), (295,)),
     jobs=file_jobs,
     judge=_judge,
 )

@@ -42,7 +42,7 @@ CHECK = Check(
     severity=Severity.HIGH,
     risk=Risk.READ,
     why="Anybody in the same network can answer in the name of the update server.",
-    references=References(("I4", "I7"), ("5.3-2", "5.3-10"), ("Software Update",), (319, 494)),
+    references=References(("I4", "I7"), ("5.3-2", "5.3-10"), ("SU",), (319, 494)),
     jobs=file_jobs,
     judge=_judge,
 )

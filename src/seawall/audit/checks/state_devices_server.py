@@ -36,7 +36,7 @@ CHECK = Check(
     kinds=STATE,
     severity=Severity.MEDIUM,
     risk=Risk.READ,
-    why="Whoever can stand in for the server, on the same WiFi for one, reads what such a device "
+    why="Whoever can stand in for the server, on the same Wi-Fi for one, reads what such a device "
     "sends and keeps it from the real one.",
     references=References(("I7",), ("5.5-1", "5.5-7"), ("DP",), (295, 300)),
     jobs=registry_jobs,

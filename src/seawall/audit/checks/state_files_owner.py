@@ -36,7 +36,10 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
             location=Location(file.path),
             key=file.path,
         )
-    if not strange:
+    if not files.is_whole:
+        text = f"only the first {len(files.files)} files were looked at"
+        yield Finding(Status.UNKNOWN, text, key="rest")
+    elif not strange:
         yield Finding(Status.PASS, f"all {len(files.files)} belong to whom they should")
 
 

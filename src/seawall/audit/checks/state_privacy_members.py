@@ -53,9 +53,10 @@ def _judge(_: Target, answers: Answers) -> Iterator[Finding]:
             Confidence.MEDIUM,
             key=name,
         )
-    if not found and not proven:
-        names = len(sender)
-        seen = f"{names} names of fields" if names else "no readings are stored"
+    if not sender and not proven:
+        yield Finding(Status.NOT_APPLICABLE, "no readings are stored yet")
+    elif not found and not proven:
+        seen = f"{len(sender)} names of fields"
         yield Finding(Status.PASS, f"{seen}; none says something of a person")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from seawall.audit.check import Answers, Check
+from seawall.audit.check import Answers, Check, Unobserved
 from seawall.audit.probes.tls import Verification, VerificationFacts
 from seawall.audit.target import Target
 from seawall.audit.tls_subject import (
@@ -28,6 +28,9 @@ _DATES: Final = frozenset({9, 10})
 
 def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     seen = answers[_VERIFICATION]
+    if not seen.is_complete and not answers[NEWEST_HELLO].wants_certificate:
+        # Perhaps it broke off before it showed any certificate.
+        raise Unobserved(f"the server broke off: {seen.message}")
     if seen.code == 0 or seen.code in _DATES:
         yield Finding(Status.PASS, f"the chain ends in {seen.trusts}")
         return
@@ -66,7 +69,7 @@ CHECK: Final = Check(
     risk=Risk.READ,
     why=(
         "A client that accepts this certificate accepts anybody's: whoever sits in the way makes "
-        "one of the same kind, reads what is sent, and answers as he likes."
+        "one of the same kind, reads what is sent, and answers as they like."
     ),
     references=references(295, 296),
     jobs=asking(SESSION, NEWEST_HELLO, _VERIFICATION),

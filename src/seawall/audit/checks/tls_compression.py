@@ -45,7 +45,7 @@ CHECK: Final = Check(
     risk=Risk.READ,
     why=(
         "The size of what is sent tells what it repeats. Who can have a client send something of "
-        "his own beside a secret, a page in a browser for one, finds the secret letter by letter "
+        "their own beside a secret, a page in a browser for one, finds the secret letter by letter "
         "(CRIME)."
     ),
     references=references(310),

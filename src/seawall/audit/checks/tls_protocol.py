@@ -34,6 +34,7 @@ _HELLOS: Final = {version: Hello(version) for version in _OLD}
 def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     demand_tls(answers)
     refused, unseen = [], []
+    accepted: dict[TlsVersion, str] = {}
     for version, hello in _HELLOS.items():
         try:
             flight = answers[hello]
@@ -42,8 +43,12 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
             continue
         if flight.version is None or flight.version > version:
             refused.append(version.text)
-        elif flight.version == version:
-            yield _accepted(target, version, flight.suite_name)
+        elif flight.version in _OLD:
+            accepted.setdefault(TlsVersion(flight.version), flight.suite_name)
+        else:
+            unseen.append(f"{version.text}: answered with version {flight.version:#06x}")
+    for version, suite in accepted.items():
+        yield _accepted(target, version, suite)
     if unseen:
         yield Finding(Status.UNKNOWN, "; ".join(unseen), key="unseen")
     elif len(refused) == len(_OLD):

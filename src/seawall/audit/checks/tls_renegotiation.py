@@ -45,11 +45,11 @@ CHECK: Final = Check(
     severity=Severity.LOW,
     risk=Risk.READ,
     why=(
-        "Somebody in the way begins a connection, sends what he likes, and lets the client's own "
+        "Somebody in the way begins a connection, sends what they like, and lets the client's own "
         "handshake follow as a renegotiation: the server takes both for one. A server without "
         "RFC 5746 is also one that has not been renewed for very long."
     ),
-    references=references(310, etsi=("5.5-1", "5.3-1")),
+    references=references(310, etsi=("5.5-1",)),
     jobs=asking(SESSION, NEWEST_HELLO),
     judge=over_tls(_judge),
 )

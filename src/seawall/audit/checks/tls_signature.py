@@ -41,8 +41,10 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
                 reproduce=f"{s_client(target)} </dev/null | openssl x509 -noout -text",
                 key=str(number),
             )
-    if not is_weak:
-        hashed = reports[0].signature_hash.upper() or reports[0].key_kind
+    hashed = reports[0].signature_hash.upper()
+    if not is_weak and not hashed:
+        yield Finding(Status.UNKNOWN, "the certificate's signature is of a kind that is not known")
+    elif not is_weak:
         yield Finding(Status.PASS, f"the server's certificate is signed with {hashed}")
 
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from seawall.audit.check import Unobserved
+
 _FIELD: Final = re.compile(
     r"^[ \t]*([A-Z][A-Z0-9_]{2,40})(?: \((BLOCK\d+)\):?|(?=[ \t]{2,}))", re.M
 )
@@ -24,6 +26,9 @@ _CHIP: Final = re.compile(
 )
 _BYTES: Final = re.compile(r"^(?:[0-9a-fA-F?]{2} ){5,}")
 MAX_FIELDS: Final = 1000
+_BURNED: Final = frozenset({"true", "enable", "enabled"})
+_NOT_BURNED: Final = frozenset({"false", "disable", "disabled", "user", "", "zeros"})
+"""Values in words; any other (``None``, ``??``) says nothing of what is burned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +51,30 @@ class Efuse:
 
     @property
     def is_set(self) -> bool:
-        """Whether it is burned: true, or any number but 0."""
+        """Whether it is burned: true, or any number but 0.
+
+        Raises:
+            Unobserved: its value is a word that tells neither.
+        """
         if self.bits is not None:
             return self.bits != 0
-        return self.value.strip().lower() not in {
-            "false",
-            "0",
-            "disable",
-            "disabled",
-            "user",
-            "",
-            "zeros",
-        }
+        word = self.value.strip().lower()
+        if word.isdecimal():
+            return word.strip("0") != ""
+        if word not in _BURNED | _NOT_BURNED:
+            raise Unobserved(f"what line {self.line} says is not understood: {self.value[:20]!r}")
+        return word in _BURNED
 
     @property
     def bit_count(self) -> int:
-        """How many bits are burned; of a value in words, as many as the words say."""
+        """How many bits are burned; of a value in words, as many as the words say.
+
+        Raises:
+            Unobserved: as `is_set`.
+        """
         if self.bits is not None:
             return self.bits.bit_count()
-        if self.value.strip().isdigit():
+        if self.value.strip().isdecimal():
             return int(self.value).bit_count()
         return int(self.is_set)
 
@@ -158,5 +168,6 @@ def _json_efuse(field: Mapping[str, Any], line: int) -> Efuse:
 
 
 def _rights(field: Mapping[str, Any]) -> str:
-    read = "R" if field.get("readable", True) is True else "-"
-    return f"{read}/{'W' if field.get('writeable', True) is True else '-'}"
+    # What is not plainly taken away is there still.
+    read = "-" if field.get("readable", True) is False else "R"
+    return f"{read}/{'-' if field.get('writeable', True) is False else 'W'}"

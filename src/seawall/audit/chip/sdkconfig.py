@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from seawall.audit.check import Unobserved
+
 _SET: Final = re.compile(r"^(CONFIG_[A-Za-z0-9_]+)=(.*)$")
 _UNSET: Final = re.compile(r"^# (CONFIG_[A-Za-z0-9_]+) is not set$")
 MAX_OPTIONS: Final = 20_000
@@ -56,12 +58,16 @@ class Sdkconfig:
 
 
 def read_sdkconfig(text: str) -> Sdkconfig:
-    """Read a configuration; what is none has no options. The last of two lines holds."""
+    """Read a configuration; what is none has no options. The last of two lines holds.
+
+    Raises:
+        Unobserved: there are more options than `MAX_OPTIONS`.
+    """
     options: dict[str, Option] = {}
     unset = 0
     for number, line in enumerate(text.splitlines(), 1):
         if len(options) >= MAX_OPTIONS:
-            break
+            raise Unobserved(f"more than {MAX_OPTIONS:,} options: no sdkconfig of ESP-IDF")
         bare = line.strip()
         if match := _SET.match(bare):
             value = match[2].strip()

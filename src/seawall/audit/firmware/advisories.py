@@ -1,9 +1,10 @@
 """The database of known vulnerabilities, and which of them a version has.
 
-The file is JSON: ``format`` 1, ``date`` (the day on which its entries were compared with
-the CVE list), ``vulnerabilities``, and ``sha256`` over all of it but this member, as JSON
-with sorted keys and no spaces. The hash finds files that were cut or edited; who made the
-file is for its reader to know.
+The file is JSON: ``format`` 1, ``date`` (the last day of the CVE list that was read for it,
+however much later the file was written), ``vulnerabilities``, and ``sha256`` over all of it
+but this member, as JSON with sorted keys and no spaces. The hash finds files that were cut
+or edited; who made the file is for its reader to know. docs/reference/vulnerabilities.md
+tells how one is made.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any, Final
 from seawall.model.finding import Severity
 
 FORMAT: Final = 1
-MAX_AGE_DAYS: Final = 90
+MAX_AGE_DAYS: Final = 365
+"""After that, finding nothing is unknown. A year: with less, an installation that nobody
+touched would change its grade between two releases of Seawall, and the age is shown anyway."""
 
 _NUMBER: Final = re.compile(r"\d+")
 _PRERELEASE: Final = re.compile(r"(?i)[-.]?(?:alpha|beta|rc|preview|dev|pre)\b|(?<=\d)(?:a|b|rc)\d")
@@ -73,13 +76,13 @@ class Vulnerability:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """What is known, and since when nothing was added."""
+    """What is known, and up to which day."""
 
     made: date
     vulnerabilities: tuple[Vulnerability, ...]
 
     def age_days(self, today: date) -> int:
-        """Return the days since the database was made."""
+        """Return the days since the last one that the database knows."""
         return (today - self.made).days
 
     def components(self) -> frozenset[str]:

@@ -98,7 +98,9 @@ def read_firmware_file(path: str, mode: int, data: bytes) -> FirmwareFile:
     is_text = b"\0" not in data[:8192]
     text = decoded(data) if is_text else ""
     source = settings = None
-    if is_text and pure.suffix in PYTHON:
+    if not is_text and pure.suffix in PYTHON | C:
+        source = SourceFacts(fault="binary data, no source code")
+    elif is_text and pure.suffix in PYTHON:
         source = read_python(path, text)
     elif is_text and pure.suffix in C:
         source = read_c(text)

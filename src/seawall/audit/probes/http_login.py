@@ -63,16 +63,27 @@ class LoginFacts:
     Attributes:
         way: How one signs in, such as ``form at /login``.
         tries: In their order; the first is a name and a password that nobody has.
+        is_form: Whether it is a form of HTML that was found.
     """
 
     way: str
     tries: tuple[Try, ...]
+    is_form: bool = False
 
     @property
     def was_understood(self) -> bool:
         """Whether the server took what was sent for names and passwords at all."""
         statuses = {each.answer.status for each in self.tries}
-        return not statuses <= NOT_UNDERSTOOD | NOT_THERE and min(statuses) < 500
+        if statuses <= NOT_UNDERSTOOD | NOT_THERE or min(statuses) >= 500:
+            return False
+        # A form answers with its page again; a program that says yes to a password which
+        # nobody has either looks at none, or is no login at all.
+        return self.is_form or min(statuses) >= 400
+
+    @property
+    def held_up(self) -> Try | None:
+        """The try that was answered by: not now."""
+        return next((each for each in self.tries if each.was_held_up), None)
 
     def let_in(self) -> Try | None:
         """Return the try that was answered otherwise than a wrong password is."""
@@ -101,6 +112,7 @@ class _Way:
 
     name: str
     request: Callable[[str, str], Request]
+    is_form: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,10 +135,10 @@ class LoginTries(Job[LoginFacts]):
             tries = [first] if first else []
             for user, password in (wrong, *DEFAULTS)[len(tries) :]:
                 tries.append(await _try(browser, way, user, password))
-                facts = LoginFacts(way.name, tuple(tries))
+                facts = LoginFacts(way.name, tuple(tries), way.is_form)
                 if facts.let_in() or tries[-1].was_held_up:
                     break
-        return LoginFacts(way.name, tuple(tries))
+        return LoginFacts(way.name, tuple(tries), way.is_form)
 
 
 async def _try(browser: Browser, way: _Way, user: str, password: str) -> Try:
@@ -178,7 +190,7 @@ def _form(reply: Reply, origin: str, path: str) -> _Way | None:
     if form is None:
         return None
     cookies = "; ".join(each.partition(";")[0] for each in reply.all_of("set-cookie"))
-    return _Way(f"form at {path}", _form_request(form, cookies, origin))
+    return _Way(f"form at {path}", _form_request(form, cookies, origin), is_form=True)
 
 
 def _form_request(form: LoginForm, cookies: str, origin: str) -> Callable[[str, str], Request]:

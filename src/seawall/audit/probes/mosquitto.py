@@ -20,7 +20,9 @@ from seawall.audit.mosquitto_configuration import (
     Configuration,
     Setting,
     Source,
+    holds_setting,
     included_folders,
+    is_too_long,
     parse_configuration,
 )
 from seawall.audit.mosquitto_files import (
@@ -46,6 +48,7 @@ MAX_INCLUDED: Final = 200
 """Files of ``include_dir``."""
 MAX_NAMED: Final = 200
 """Files that settings name."""
+_MAX_NAMES: Final = 10_000
 _READ: Final = (*ACCESS_FILES, *PASSWORD_FILES)
 _NAMING: Final = (*SECRET_FILES, *_READ, *PLUGIN_FILES, *OTHER_FILES)
 
@@ -101,11 +104,16 @@ def read_broker(path: Path, limits: Limits, stop: threading.Event) -> BrokerFile
     unread: list[str] = []
     for folder in included_folders(main):
         for each in _included(_resolved(path, folder), unread):
-            if len(files) <= MAX_INCLUDED and not stop.is_set():
-                _read_into(files, each, limits, unread)
+            if len(files) > MAX_INCLUDED or stop.is_set():
+                unread.append(f"{each}, and what follows: more than {MAX_INCLUDED} files")
+                break
+            _read_into(files, each, limits, unread)
     sources = {name: Source(name, facts.data) for name, facts in files.items()}
     if sum(len(each.data) for each in sources.values()) > MAX_CONFIGURATION_BYTES:
         raise Unobserved("the included files are larger than a configuration is")
+    if not any(map(holds_setting, sources.values())) and main.data.strip():
+        raise Unobserved("not one line is a setting of Mosquitto")
+    unread += [f"{name}: its last lines" for name, each in sources.items() if is_too_long(each)]
     others = [source for name, source in sources.items() if name != main.path]
     configuration = parse_configuration(main, others)
     if max(len(configuration.listeners), len(configuration.bridges)) > MAX_SECTIONS:
@@ -114,6 +122,8 @@ def read_broker(path: Path, limits: Limits, stop: threading.Event) -> BrokerFile
         _named(path, setting, limits, stop)
         for setting, _ in zip(_naming(configuration), range(MAX_NAMED), strict=False)
     ]
+    if len(named) == MAX_NAMED:
+        unread.append(f"{MAX_NAMED} files or more are named")
     return BrokerFiles(
         configuration,
         sources,
@@ -142,10 +152,12 @@ def _included(folder: Path, unread: list[str]) -> list[Path]:
     """Return the ``*.conf`` of a folder in the order in which Mosquitto reads them."""
     try:
         with os.scandir(folder) as entries:
-            names = [e.name for e, _ in zip(entries, range(10_000), strict=False)]
+            names = [e.name for e, _ in zip(entries, range(_MAX_NAMES), strict=False)]
     except (OSError, ValueError) as error:
         unread.append(f"{folder}: {getattr(error, 'strerror', None) or error}")
         return []
+    if len(names) == _MAX_NAMES:
+        unread.append(f"{folder}: {_MAX_NAMES} names or more")
     return [folder / name for name in sorted(names) if name.endswith(".conf")]
 
 

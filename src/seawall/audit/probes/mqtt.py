@@ -84,6 +84,7 @@ class Listen(Job[Heard]):
         """Return what came."""
         access = access_of(target, self.who)
         async with _entered(target, access, limits) as link:
+            await link.prove_alive()
             codes = tuple([await _code(link, each) for each in ("#", "$SYS/#")])
             was_heard = link.lost is None
             await link.collect(LISTEN_S, MAX_MESSAGES)
@@ -108,13 +109,15 @@ class TryForeign(Job[Foreign]):
 
     async def observe(self, target: Target, limits: Limits) -> Foreign:
         """Return what was granted and what came."""
-        access, other = target.access, target.access.other
+        access = target.access
+        other = None if access.other is None else access_of(target, Who.OTHER)
         base = f"devices/seawall-audit-{limits.nonce}"
         filters = [f"{base}/#"]
         if other is not None and identity_of(other):
             filters.append(f"devices/{identity_of(other)}/#")
         theirs = None
         async with _entered(target, access, limits) as link:
+            await link.prove_alive()
             codes = await link.subscribe(*filters, qos=1)
             own = await _publish(link, [f"{base}/commands", f"{base}/readings"], limits)
             if other is not None and link.lost is None:
@@ -264,10 +267,12 @@ async def _publish(link: Link, topics: list[str], limits: Limits) -> tuple[Attem
     return tuple(Attempt(topic, code, link.version, topic in came) for topic, code in codes)
 
 
-async def _announce_large(link: Link, topic: str) -> bool:
+async def _announce_large(link: Link, topic: str) -> bool | None:
     """Begin a PUBLISH that says it is of 16 MiB; whether the broker waits for the rest."""
-    if link.lost is not None or link.greeting.number(Property.MAXIMUM_PACKET_SIZE) is not None:
-        return False  # it has told its maximum, or is not to be asked
+    if link.greeting.number(Property.MAXIMUM_PACKET_SIZE) is not None:
+        return False  # it has told its maximum
+    if link.lost is not None:
+        return None
     name = topic.encode()
     head = b"\x30" + encode_variable(LARGE_BYTES) + len(name).to_bytes(2, "big") + name
     await link.send_raw(head)

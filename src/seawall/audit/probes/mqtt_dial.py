@@ -7,13 +7,26 @@ import hashlib
 import socket
 import ssl
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from seawall.audit.check import Limits, Unobserved
 from seawall.audit.mqtt_facts import Greeting
 from seawall.audit.target import Access, Target
 from seawall.wire.mqtt.codes import V5
 from seawall.wire.mqtt.packets import Connect
+
+_OF_CERTIFICATE: Final = (
+    "certificate required",
+    "handshake failure",
+    "bad certificate",
+    "no certificate",
+    "unknown ca",
+    "certificate unknown",
+    "certificate expired",
+    "certificate revoked",
+    "access denied",
+)
+"""Alerts of servers that want a certificate, or another one (RFC 8446, 6.2)."""
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -86,21 +99,20 @@ async def dial(target: Target, asking: Asking, limits: Limits) -> Streams:
         raise Unobserved("the name is not known") from None
     except OSError as error:
         raise Unobserved(_reason(error)) from error
-    if context is not None and not _has_pin(streams[1], target.access.pin):
+    if context is not None and not _has_pin(streams[1], target.access.pin, asking):
         streams[1].transport.abort()
         raise Unobserved("the server's certificate is not the pinned one: nothing was sent")
     return streams
 
 
-def _has_pin(writer: asyncio.StreamWriter, pin: str | None) -> bool:
+def _has_pin(writer: asyncio.StreamWriter, pin: str | None, asking: Asking) -> bool:
     if pin is None:
         return True
     try:
         der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     except ValueError:
-        # The server has ended TLS again, for want of a certificate: reading tells how, and
-        # what is written goes nowhere.
-        return True
+        # The server has ended TLS again, for want of a certificate: reading tells how.
+        return not asking.has_secret
     return der is not None and hashlib.sha256(der).hexdigest() == pin
 
 
@@ -126,10 +138,22 @@ def _context(asking: Asking) -> ssl.SSLContext:
 
 def _handshake(error: ssl.SSLError) -> Exception:
     if "ALERT" in (error.reason or ""):
-        return Refused(Greeting(False, V5, None, (), alert_text(error)))
+        return refused_by_tls(error, V5)
     if error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}:
         return Unobserved("what answers speaks no TLS")
     return Unobserved(f"no TLS handshake ({alert_text(error)})")
+
+
+def refused_by_tls(error: ssl.SSLError, version: int) -> Exception:
+    """Return what an alert comes to: an answer, if it is for want of a certificate.
+
+    ``unrecognized name``, ``protocol version`` or ``internal error`` refuse nobody: TLS did
+    not come about.
+    """
+    text = alert_text(error)
+    if text.endswith(_OF_CERTIFICATE):
+        return Refused(Greeting(False, version, None, (), text))
+    return Unobserved(f"no TLS handshake ({text})")
 
 
 def alert_text(error: ssl.SSLError) -> str:

@@ -12,13 +12,14 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 from weakref import WeakKeyDictionary
 
 from seawall.audit.check import Limits, Unobserved
 from seawall.audit.mqtt_facts import Greeting
-from seawall.audit.probes.mqtt_dial import Asking, Refused, Streams, alert_text, dial
+from seawall.audit.probes.mqtt_dial import Asking, Refused, Streams, dial, refused_by_tls
 from seawall.audit.target import Access, Target
 from seawall.wire.mqtt.client import (
     ClientConnection,
@@ -30,7 +31,8 @@ from seawall.wire.mqtt.client import (
     Subscribed,
 )
 from seawall.wire.mqtt.codes import V5, V311, ConnectReturn, PacketError, ReasonCode
-from seawall.wire.mqtt.packets import Connect, Publish, Subscription
+from seawall.wire.mqtt.encoder import encode
+from seawall.wire.mqtt.packets import Connect, PingReq, PingResp, Publish, Subscription
 
 READ_BYTES: Final = 65_536
 _OLD_ANSWER: Final = b"\x20\x02"
@@ -53,11 +55,21 @@ def access_of(target: Target, who: Who) -> Access:
     if who is Who.OTHER:
         if target.access.other is None:
             raise Unobserved("needs a second identity (`other` in audit.toml)")
-        return target.access.other
+        return _trusting(target.access.other, target.access)
     if who is Who.OWN:
         return target.access
     mine = target.access
     return Access(ca=mine.ca, pin=mine.pin, server_name=mine.server_name)
+
+
+def _trusting(other: Access, first: Access) -> Access:
+    """Return the second identity, which is told nothing of its own about the server."""
+    return replace(
+        other,
+        ca=other.ca or first.ca,
+        pin=other.pin or first.pin,
+        server_name=other.server_name or first.server_name,
+    )
 
 
 class Link:
@@ -106,6 +118,25 @@ class Link:
         if isinstance(event, Lost) and event.error.reference == "connection-refused":
             raise Refused(Greeting(False, self.version, event.code))
         raise Unobserved("what answers speaks no MQTT")
+
+    async def prove_alive(self) -> None:
+        """Make sure that an end that follows is an answer, not what the broker does to all.
+
+        In 5.0 the reason of an end tells that; in 3.1.1, where an end has none, a ping does.
+
+        Raises:
+            Unobserved: no PINGRESP came.
+        """
+        if self.version != V311:
+            return
+        await self.send_raw(encode(PingReq(), self.version))
+        wanted, seen = encode(PingResp(), self.version), b""
+        while wanted not in seen[-READ_BYTES:]:
+            data = await self._read(self._limits.read_timeout_s)
+            if not data:
+                raise Unobserved("after CONNACK, no PINGRESP came: is it a broker?")
+            seen += data
+            self._events.extend(self.machine.receive_data(data, time.monotonic()))
 
     async def subscribe(self, *filters: str, qos: int = 0) -> tuple[int, ...]:
         """Subscribe; return the codes, empty if the broker closed instead of answering."""
@@ -198,7 +229,7 @@ class Link:
         except ssl.SSLError as error:
             if self.greeting.accepted:
                 return b""
-            raise Refused(Greeting(False, self.version, None, (), alert_text(error))) from error
+            raise refused_by_tls(error, self.version) from error
         except OSError:
             return b""  # a reset says no more than an end
         self._left -= len(data)

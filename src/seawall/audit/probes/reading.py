@@ -18,11 +18,13 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     try:
         # Without O_NONBLOCK, opening a pipe waits for somebody who writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise Unobserved(f"{path.name} cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", None) or "no name of a file"
+        raise Unobserved(f"{path.name} cannot be read: {words}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Unobserved(f"{path.name} is no regular file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Unobserved(f"{path.name} is no regular file")
         try:
             data = file.read(max_bytes + 1)
         except OSError as error:

@@ -221,11 +221,14 @@ class VerificationFacts:
         code: X509_V_ERR of OpenSSL; 0: the chain is valid.
         message: In OpenSSL's words.
         trusts: What was trusted, for evidence.
+        is_complete: Whether the handshake was completed; if not, the server broke it off as
+            one does that wants a certificate of us, and it shows elsewhere whether it does.
     """
 
     code: int
     message: str
     trusts: str
+    is_complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -254,6 +257,7 @@ class Verification(Job[VerificationFacts]):
             # An alert for want of a client certificate comes after our side has judged theirs.
             if (alert := alert_of(error)) not in OF_CLIENT_CERTIFICATE:
                 raise Unobserved(f"the server broke off: {alert}") from error
+            return VerificationFacts(0, alert, trusts, is_complete=False)
         return VerificationFacts(0, "ok", trusts)
 
 

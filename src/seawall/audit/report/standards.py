@@ -4,7 +4,8 @@ Sources, as cited in `Profile.source`:
 
 - OWASP IoT Top 10 2018, the titles of its ten items.
 - ETSI EN 303 645 V2.1.1 (2020-06), the provisions that a check or an item stands for; their
-  words are shortened here, the document's own are binding.
+  words are shortened here, the document's own are binding. V3.1.3 (2024-09) keeps the
+  numbers, and parts some of them into A and B.
 - NIST IR 8259A (May 2020), table 1: the six capabilities; abbreviated as NIST SP 800-213A does.
 - The Common Weakness Enumeration is cited by number, https://cwe.mitre.org/.
 """
@@ -34,7 +35,18 @@ ITEM_TITLES: Final[Mapping[Item, str]] = MappingProxyType(
     }
 )
 
-OWASP: Final = {f"I{item.value}": title for item, title in ITEM_TITLES.items()}
+OWASP: Final = {
+    "I1": "Weak, Guessable, or Hardcoded Passwords",
+    "I2": "Insecure Network Services",
+    "I3": "Insecure Ecosystem Interfaces",
+    "I4": "Lack of Secure Update Mechanism",
+    "I5": "Use of Insecure or Outdated Components",
+    "I6": "Insufficient Privacy Protection",
+    "I7": "Insecure Data Transfer and Storage",
+    "I8": "Lack of Device Management",
+    "I9": "Insecure Default Settings",
+    "I10": "Lack of Physical Hardening",
+}
 
 ETSI: Final = {
     "5.1-1": "Passwords are unique per device or defined by the user",
@@ -105,8 +117,6 @@ NIST: Final = {
     "SU": "Software Update",
     "CS": "Cybersecurity State Awareness",
 }
-
-_NIST_BY_TITLE: Final = {title: key for key, title in NIST.items()}
 
 _ETSI_BY_ITEM: Final = {
     Item.PASSWORDS: ("5.1-1", "5.1-2", "5.4-3"),
@@ -232,7 +242,7 @@ def _named_by(profile_id: str, references: References) -> tuple[str, ...]:
     named = {
         "owasp-iot-2018": references.owasp,
         "etsi-303645": references.etsi,
-        "nist-8259a": tuple(_NIST_BY_TITLE.get(each, each) for each in references.nist),
+        "nist-8259a": references.nist,
     }
     return named[profile_id]
 
@@ -242,7 +252,7 @@ def unknown_references(references: References) -> list[str]:
     known = [
         ("owasp", references.owasp, set(OWASP)),
         ("etsi", references.etsi, set(ETSI)),
-        ("nist", references.nist, set(NIST) | set(_NIST_BY_TITLE)),
+        ("nist", references.nist, set(NIST)),
     ]
     unknown = [f"{name} {each}" for name, ids, there in known for each in ids if each not in there]
     return unknown + [f"cwe {each}" for each in references.cwe if each <= 0]

@@ -1,10 +1,12 @@
 """What the terminal shows of an audit: lines and rows as plain text, for the CLI to print.
 
-Nothing here colours or wraps; texts are fit to be printed as they are.
+Nothing here colours; texts are fit to be printed as they are. Lines are whole unless a
+width is asked for: what goes down a pipe is searched by line.
 """
 
 from __future__ import annotations
 
+import textwrap
 from typing import Final
 
 from seawall.audit.report.patch import command_of, diff_of
@@ -14,8 +16,6 @@ from seawall.audit.report.visible import visible_block
 from seawall.model.finding import Result, Status
 
 ITEM_COLUMNS: Final = ("item", "weakness", "grade", "failed", "unknown", "passed", "waived")
-FINDING_COLUMNS: Final = ("severity", "target", "check", "evidence")
-UNKNOWN_COLUMNS: Final = ("target", "check", "reason")
 WAIVER_COLUMNS: Final = ("severity", "target", "check", "until", "reason")
 
 
@@ -50,19 +50,6 @@ def item_rows(record: AuditRecord) -> list[tuple[str, ...]]:
         )
         for each in record.grades.items
     ]
-
-
-def finding_rows(record: AuditRecord) -> list[tuple[str, ...]]:
-    """Return a row for each open failure, the worst first; see `FINDING_COLUMNS`."""
-    return [
-        (each.severity.value, place_of(each), each.check, each.evidence) for each in record.failures
-    ]
-
-
-def unknown_rows(record: AuditRecord) -> list[tuple[str, ...]]:
-    """Return a row for each question without an answer; see `UNKNOWN_COLUMNS`."""
-    unknown = record.of_status(Status.UNKNOWN)
-    return [(place_of(each), each.check, each.evidence) for each in unknown]
 
 
 def waiver_rows(record: AuditRecord) -> list[tuple[str, ...]]:
@@ -100,6 +87,42 @@ def finding_lines(record: AuditRecord, result: Result) -> list[str]:
                 lines += [f"    {line}" for line in visible_block(block).splitlines()]
     if result.reproduce:
         lines += ["  See for yourself:", *(f"    {line}" for line in result.reproduce.splitlines())]
+    return lines
+
+
+def wrapped(line: str, width: int, indent: str = "  ") -> list[str]:
+    """Return a line for a terminal: prose wrapped below its beginning.
+
+    Commands and diffs stay as they are: a terminal's own breaks are not copied with them.
+
+    Args:
+        line: One line.
+        width: Columns of the terminal.
+        indent: What the further lines begin with; those of a fix stand below its text.
+    """
+    if line.startswith("    ") or len(line) <= width:
+        return [line]
+    if line.startswith("  Fix: "):
+        indent = " " * len("  Fix: ")
+    return textwrap.wrap(
+        line,
+        max(width, 20),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def item_lines(record: AuditRecord) -> list[str]:
+    """Return `item_rows` as lines for a terminal, at most 80 columns wide, below a heading."""
+    columns = [*ITEM_COLUMNS] if record.waived else [*ITEM_COLUMNS[:-1]]
+    rows = [[*row[:2], row[2] if len(row[2]) == 1 else "-", *row[3:]] for row in item_rows(record)]
+    title = max(len(row[1]) for row in rows)
+    lines = []
+    for row in [["", *columns[1:]], *rows]:
+        words = [f"{row[0]:>2}", f"{row[1]:<{title}}"]
+        words += [f"{cell:>{len(name)}}" for name, cell in zip(columns[2:], row[2:], strict=False)]
+        lines.append(" ".join(words).rstrip())
     return lines
 
 
@@ -141,4 +164,9 @@ def place_of(result: Result) -> str:
     line = "" if place.line is None else f":{place.line}"
     # A target that is one file has that file's name as its place.
     same = place.path == result.target or result.target.endswith(f"/{place.path}")
-    return f"{result.target}{line}" if same else f"{result.target} {place.path}{line}"
+    if same:
+        return f"{result.target}{line}"
+    # Its kind is the first word of a check: these are folders, and this is a path in them.
+    if result.check.partition(".")[0] in {"firmware", "state"}:
+        return f"{result.target.rstrip('/')}/{place.path}{line}"
+    return f"{result.target} {place.path}{line}"

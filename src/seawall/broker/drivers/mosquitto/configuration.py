@@ -99,6 +99,8 @@ persistent_client_expiration 6m
 
 # No message_size_limit: it would acknowledge a longer message, and then drop it.
 max_packet_size {settings.max_packet_bytes}
+# A device that lost its power is missed within an hour and a half at the latest.
+max_keepalive 3600
 max_inflight_messages {MAX_INFLIGHT}
 max_queued_messages {MAX_QUEUED}
 max_queued_bytes {MAX_QUEUED_BYTES}
