@@ -151,6 +151,16 @@ def test_a_short_passphrase_is_refused(tmp_path: Path) -> None:
     cli("release", "keys", "show", status=3)
 
 
+def test_a_descriptor_that_nobody_gave_is_never_one_that_seawall_opened(tmp_path: Path) -> None:
+    """Keys would be encrypted with what is in the database, and be lost at once."""
+    cli = Cli(tmp_path)
+    cli("init", "--mqtt-port", "0", "--web-port", "0")
+    for number in range(3, 16):
+        done = cli("release", "keys", "create", "--passphrase-fd", str(number), status=2)
+        assert f"file descriptor {number}" in done.stderr
+    cli("release", "keys", "show", status=3)
+
+
 def test_a_build_needs_no_installation(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     built = Cli(tmp_path).json("release", "build", "app", "--version", "3", "--board", "rp2")

@@ -121,12 +121,12 @@ What is signed waits for 'seawall release publish'.
 def sign(
     archives: tuple[Path, ...],
     key_files: tuple[Path, ...],
-    passphrase_fd: int | None,
+    passphrase: bytes | None,
     state: Path,
     as_json: bool,
 ) -> None:
     """Sign releases; they wait until they are published."""
-    _sign(archives, key_files, passphrase_fd, state, as_json, publish=False)
+    _sign(archives, key_files, passphrase, state, as_json, publish=False)
 
 
 @command.command(
@@ -145,7 +145,7 @@ Devices can fetch it from now on; 'seawall rollout start' tells them to.
 def publish(
     archives: tuple[Path, ...],
     key_files: tuple[Path, ...],
-    passphrase_fd: int | None,
+    passphrase: bytes | None,
     state: Path,
     as_json: bool,
 ) -> None:
@@ -153,7 +153,7 @@ def publish(
     from seawall.operations.publish_release import publish_release  # noqa: PLC0415
 
     if archives:
-        _sign(archives, key_files, passphrase_fd, state, as_json, publish=True)
+        _sign(archives, key_files, passphrase, state, as_json, publish=True)
         return
     with opened(state) as installation:
         targets = publish_release(installation)
@@ -166,7 +166,7 @@ def publish(
 def _sign(
     archives: tuple[Path, ...],
     key_files: tuple[Path, ...],
-    passphrase_fd: int | None,
+    passphrase: bytes | None,
     state: Path,
     as_json: bool,
     *,
@@ -177,7 +177,7 @@ def _sign(
 
     built = [_unpacked(each) for each in archives]
     with opened(state) as installation:
-        signing = Signing(Passphrases(passphrase_fd).of_key, key_files)
+        signing = Signing(Passphrases(passphrase).of_key, key_files)
         done = sign_release(installation, built, signing, publish=publish)
     if as_json:
         releases = [release_json(each) for each in done.releases]
@@ -211,14 +211,14 @@ go on: publish a better one.
 @state_option
 @json_option
 def withdraw(
-    name: str, key_files: tuple[Path, ...], passphrase_fd: int | None, state: Path, as_json: bool
+    name: str, key_files: tuple[Path, ...], passphrase: bytes | None, state: Path, as_json: bool
 ) -> None:
     """Take a published release back."""
     from seawall.operations.update_signing import Signing  # noqa: PLC0415
     from seawall.operations.withdraw_release import withdraw_release  # noqa: PLC0415
 
     with opened(state) as installation:
-        signing = Signing(Passphrases(passphrase_fd).of_key, key_files)
+        signing = Signing(Passphrases(passphrase).of_key, key_files)
         release, signed = withdraw_release(installation, name, signing)
     if as_json:
         emit_json({"release": release.target.removesuffix(".json"), **signed_json(signed)})
