@@ -156,11 +156,13 @@ def publish(
         _sign(archives, key_files, passphrase, state, as_json, publish=True)
         return
     with opened(state) as installation:
-        targets = publish_release(installation)
+        done = publish_release(installation)
     if as_json:
-        emit_json({"published": targets})
-    else:
-        say("Published: " + ", ".join(each.removesuffix(".json") for each in targets))
+        emit_json(done._asdict())
+        return
+    for what, targets in (("Published", done.published), ("Withdrawn", done.withdrawn)):
+        if targets:
+            say(f"{what}: " + ", ".join(each.removesuffix(".json") for each in targets))
 
 
 def _sign(
@@ -186,8 +188,6 @@ def _sign(
     for release in done.releases:
         print_facts(release_words(release))
     report_signed(done.signed, "Published.")
-    if not done.signed.missing and not done.signed.written:
-        say("Next: 'seawall release publish'.")
 
 
 def _unpacked(path: Path) -> BuiltRelease:
