@@ -127,7 +127,8 @@ def build_agent(source: Path, folder: Path, story: str, mutant: Mutant | None = 
     changed.mkdir(parents=True)
     for package in PACKAGES:
         shutil.copytree(source / package, changed / package)
-    shutil.copy(source / "main.py", changed)
+    for name in ("main.py", "main_alone.py"):
+        shutil.copy(source / name, changed)
     if mutant is not None:
         mutant.plant(changed)
     for stand_in in (source / "sweep" / "instead" / story).rglob("*.py"):
