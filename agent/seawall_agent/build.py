@@ -106,19 +106,19 @@ async def build(source, live):
     with open(_MANIFEST, "rb") as f:
         head = _head(f)[0]
     if head["board"] != source.board:
-        _refuse("wrong-board")
+        raise Exception("wrong-board")
     if head["format"] != 1 or numbers(head["version"]) != numbers(source.order["version"]):
-        _refuse("wrong-version")
+        raise Exception("wrong-version")
     if head["kind"] == "image" and source.board == "esp32":
         return await load("image").build(source, next(files_of()))
     if head["kind"] != "files":
-        _refuse("wrong-kind")
+        raise Exception("wrong-kind")
     slot = "b/" if live == "a" else "a/"
     live += "/"
     wanted = set()
     for path, _, _ in files_of():
         if not is_good(path):
-            _refuse("bad-path")
+            raise Exception("bad-path")
         wanted.add(slot + path)
     _delete(slot + _LAST)
     try:
@@ -130,16 +130,12 @@ async def build(source, live):
     # The whole slot once more, as it is on flash; then the mark that it is complete.
     for path, _, digest in files_of():
         if await source.digest_of(slot + path) != digest:
-            _refuse("wrong-hash")
+            raise Exception("wrong-hash")
     with open(slot + _LAST, "wb") as g:
         digest = await source.digest_of(_MANIFEST, g.write)
     if await source.digest_of(slot + _LAST) != digest:
-        _refuse("wrong-hash")
+        raise Exception("wrong-hash")
     return slot[:1]
-
-
-def _refuse(reason):
-    raise Exception("refused", reason, False)
 
 
 async def _plan(source, live, slot):
@@ -210,4 +206,4 @@ async def _download(source, to, length, digest, done, total):
         if h.digest() == digest:
             return
         _delete(to)
-    _refuse("wrong-hash")
+    raise Exception("wrong-hash")

@@ -8,7 +8,7 @@ raises ValueError.
 """
 
 import json
-from binascii import a2b_base64, unhexlify
+from binascii import a2b_base64
 
 from micropython import const
 
@@ -245,7 +245,7 @@ def claims_of(path, role, kind, holder, spec):
                     _, kind, body, _, _ = key["keyval"]["public"].split("-----")
                     if kind == "BEGIN PUBLIC KEY":
                         scheme = schemes[key["scheme"]]
-                        claims.append((scheme, a2b_base64(body), unhexlify(signature["sig"])))
+                        claims.append((scheme, a2b_base64(body), bytes.fromhex(signature["sig"])))
                 except (ValueError, KeyError, TypeError):
                     pass  # it does not count
     return version, digest, threshold, claims

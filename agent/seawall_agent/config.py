@@ -2,7 +2,6 @@
 
 import io
 import json
-from binascii import unhexlify
 
 # Field, type (with least and most value or length) or choices (a text if neither), default ("!":
 # must be given); a line with one word begins a section. One text, for it is forgotten after use.
@@ -72,7 +71,7 @@ def read(path="config.json"):
         section = "trust."
         name = "pins"
         trust = config["trust"]
-        trust[name] = pins = unhexlify("".join(trust[name]))
+        trust[name] = pins = bytes.fromhex("".join(trust[name]))
         if len(pins) % 32 or not (pins or trust["mode"] == "ca"):
             raise ValueError("not 64 hex digits")
         section = "sensors."

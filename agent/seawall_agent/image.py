@@ -15,7 +15,7 @@ async def build(source, file):
     partition, label, size = __import__("seawall_guard.partition").partition.other()
     _, length, digest = file
     if length > size:
-        raise Exception("refused", "too-large", False)
+        raise Exception("too-large")
     block = _written(digest)
     data, end = bytearray(_BLOCK), 0
     with open(_PART, "ab") as notes:
@@ -48,7 +48,7 @@ async def build(source, file):
             write()
     os.unlink(_PART)
     if await _digest(partition, data, length) != digest:
-        raise Exception("refused", "wrong-hash", False)
+        raise Exception("wrong-hash")
     return label
 
 

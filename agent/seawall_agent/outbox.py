@@ -13,10 +13,8 @@ it.
 """
 
 import os
-from binascii import crc32
-from struct import pack
 
-from . import load
+from . import crc32, load, pack
 
 
 class Outbox:

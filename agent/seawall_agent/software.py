@@ -203,10 +203,10 @@ async def begin(source, slots, slot):
 def judge(error, failures):
     """Return state, reason and whether to try again later; None: to be repeated at once."""
     kind = type(error).__name__
-    if kind == "Exception":
+    if kind == "Exception" and len(error.args) > 1:
         return error.args
     log("update:", kind, error)
-    if kind == "Refused":
+    if kind in ["Exception", "Refused"]:
         reason = error.args[0]
         return "refused", reason, reason in ["expired", "missing"]
     if kind == "OSError" and error.errno == 28:

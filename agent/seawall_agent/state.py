@@ -5,9 +5,8 @@ leaves at least one whole copy, on littlefs and on FAT alike.
 """
 
 import struct
-from binascii import crc32
 
-from . import load, log
+from . import crc32, load, log
 
 _FORMAT = "<IIIQQ"
 

@@ -241,8 +241,10 @@ class Client:
                 with open(born, "rb") as f, open(self.path("new"), "wb") as g:
                     while data := f.read(127):
                         g.write(data)
-            except OSError:
-                raise Refused("missing")
+            except OSError as error:
+                if error.errno == 2:
+                    raise Refused("missing")
+                raise
             await self.judge("new", "root", "new")
             self.keep("root")
 

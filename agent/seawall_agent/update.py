@@ -2,8 +2,8 @@
 
 Downloads are HTTP/1.1 over mutual TLS with the server's pins: as much as an update needs.
 
-Where an order ends, an Exception is raised that has state, reason, and whether to
-try again later.
+Where an order ends, an Exception is raised: with the reason if it is refused, else with state,
+reason, and whether to try again later.
 """
 
 import gc
@@ -85,7 +85,7 @@ class Source:
             The length of the whole, or None if there is no such file.
 
         Raises:
-            Exception: state, reason, again: it is longer than ``limit``.
+            Exception: it is longer than ``limit``.
             OSError: the network, or a server that does not speak as ours.
         """
         at = self.s is None
@@ -106,7 +106,7 @@ class Source:
         status = head[9:12]
         good = status == b"206" or status == b"200" and not start
         if good and start + left > limit:
-            raise Exception("refused", "endless-data", False)
+            raise Exception("endless-data")
         if not good and (left > 4096 or status not in (b"404", b"416")):
             raise OSError(71, status)
         size = start + left
@@ -183,11 +183,11 @@ async def _find(source, slots):
     wanted = numbers(order["version"])
     floor = numbers(slots.floor)
     if wanted < floor:
-        raise Exception("refused", "version-floor", False)
+        raise Exception("version-floor")
     if slots.seq and wanted == floor:
         raise Exception("confirmed", None, None)  # it runs
     if not order["target"].startswith(source.board + "/"):
-        raise Exception("refused", "wrong-board", False)
+        raise Exception("wrong-board")
     agent = source.agent
     now = agent.facts[4]  # what time it is at least
     if agent.ahead_ms is not None:
@@ -205,9 +205,9 @@ async def _find(source, slots):
     length, digest, custom = await tuf.find("trust/", fetch, now, order["target"])
     tuf = None
     if custom.get("board") != source.board:
-        raise Exception("refused", "wrong-board", False)
+        raise Exception("wrong-board")
     if numbers(custom["version"]) != wanted:
-        raise Exception("refused", "wrong-version", False)
+        raise Exception("wrong-version")
     load("software").tell(source, "downloading", 0)
     return digest, length
 
@@ -219,7 +219,9 @@ async def _get_manifest(source, digest, length):
         return
     folder, name = source.order["target"].split("/")
     path = "targets/%s/%s.%s" % (folder, digest.hex(), name)
-    if length > 16_384 or await source.save(path, length, _MANIFEST) is None:
+    if length > 16_384:
+        raise Exception("too-large")
+    if await source.save(path, length, _MANIFEST) is None:
         raise Exception("failed", "missing", True)
     if await digest_of(_MANIFEST) != digest:
-        raise Exception("refused", "wrong-hash", False)
+        raise Exception("wrong-hash")

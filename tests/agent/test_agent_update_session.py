@@ -126,7 +126,7 @@ def test_a_network_that_breaks_off_costs_a_block_at_most(site: UpdateSite) -> No
     release = site.release({"application.py": APPLICATION % 1, "large.py": text})
     server = site.broker()
     agent = site.agent("cut-1", server)
-    proxy = Proxy(site.endpoint, cuts=(30_000, 25_000))
+    proxy = Proxy(site.endpoint, cuts=(30_000, 24_000, 9_000))  # anywhere in a TLS record of 16 KB
     agent.configure(updates={"port": proxy.port})
     agent.start()
     agent.wait_stored(1)
@@ -135,15 +135,15 @@ def test_a_network_that_breaks_off_costs_a_block_at_most(site: UpdateSite) -> No
     percents = [e["percent"] for e in reports(server, agent, n) if "percent" in e]
     assert percents[0] == 0
     assert max(percents) > 50
-    assert proxy.connections >= 3
+    assert proxy.connections >= 4
     undisturbed = Proxy(site.endpoint)
     server = site.broker()
     other = site.agent("cut-2", server, updates={"port": undisturbed.port}).start()
     other.wait_stored(1)
     _updated(server, other, site.order(server, other, release))
-    handshakes = (proxy.connections - undisturbed.connections) * 8_000
     waste = proxy.to_device - undisturbed.to_device
-    assert waste < 2 * BLOCK + handshakes, waste
+    # With the handshakes of the further connections, about 2,400 bytes each.
+    assert waste < (proxy.connections - undisturbed.connections) * BLOCK, waste
     proxy.close()
     undisturbed.close()
 

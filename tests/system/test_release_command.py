@@ -82,7 +82,7 @@ def test_from_a_folder_to_a_published_release(cli: Cli) -> None:
     signed = cli.json("release", "sign", "unix-1.0.zip", passphrase=PASSPHRASE)
     assert (signed["signed_by"], signed["published"]) == (["targets-1"], [])
     assert cli.json("release", "list") == []
-    assert cli.json("release", "publish") == {"published": ["unix/1.0.json"]}
+    assert cli.json("release", "publish") == {"published": ["unix/1.0.json"], "withdrawn": []}
     (listed,) = cli.json("release", "list", "--board", "unix")
     assert (listed["release"], listed["sha256"]) == ("unix/1.0", built["sha256"])
     shown = cli.json("release", "show", "unix/1.0")
@@ -124,6 +124,27 @@ def test_keys_are_shown_rotated_and_recovered(cli: Cli) -> None:
     cli("release", "keys", "remove", "root-3", passphrase=PASSPHRASE, status=4)
 
 
+def test_two_people_sign_a_release_and_its_withdrawal(cli: Cli) -> None:
+    cli("release", "keys", "add", "targets", passphrase=PASSPHRASE)
+    cli("release", "keys", "threshold", "targets", "2", passphrase=PASSPHRASE)
+    cli("release", "build", "app", "--version", "1.0")
+    offline = cli.folder / "state/updates/keys/offline"
+    mine, yours = cli.folder / "targets-1.pem", cli.folder / "targets-2.pem"
+    for path in (mine, yours):
+        (offline / path.name).rename(path)
+    for words, said in (
+        (("publish", "unix-1.0.zip"), "Published"),
+        (("withdraw", "1.0"), "Withdrawn"),
+    ):
+        half = cli("release", *words, "--key", str(mine), passphrase=PASSPHRASE)
+        assert "1 of 2 signatures" in half.stderr
+        cli("release", "publish", status=5)
+        whole = cli("release", "keys", "sign", "--key", str(yours), passphrase=PASSPHRASE)
+        assert "Next: 'seawall release publish'" in whole.stderr
+        assert f"{said}: unix/1.0" in cli("release", "publish").stderr
+    assert cli.json("release", "list") == []
+
+
 def test_what_is_wrong_has_a_status_and_a_hint(cli: Cli) -> None:
     (cli.folder / "app" / "key.der").write_bytes(b"secret")
     done = cli("release", "build", "app", "--version", "1.0", status=2)
@@ -138,6 +159,8 @@ def test_what_is_wrong_has_a_status_and_a_hint(cli: Cli) -> None:
     cli("release", "publish", "bad.bin", status=1)
     cli("release", "show", "1.0", status=3)
     cli("release", "keys", "rotate", "root-1", status=2)
+    done = cli("release", "keys", "rotate", "timestamp", status=5)
+    assert "--passphrase-fd" in done.stderr
     cli("release", "keys", "rotate", "root-1", passphrase="not the passphrase", status=5)
     cli("release", "keys", "create", passphrase=PASSPHRASE, status=4)
     assert "weak" not in cli("release", "keys", "show").stderr
@@ -148,6 +171,16 @@ def test_a_short_passphrase_is_refused(tmp_path: Path) -> None:
     cli("init", "--mqtt-port", "0", "--web-port", "0")
     done = cli("release", "keys", "create", passphrase="short", status=2)
     assert "at least 12" in done.stderr
+    cli("release", "keys", "show", status=3)
+
+
+def test_a_descriptor_that_nobody_gave_is_never_one_that_seawall_opened(tmp_path: Path) -> None:
+    """Keys would be encrypted with what is in the database, and be lost at once."""
+    cli = Cli(tmp_path)
+    cli("init", "--mqtt-port", "0", "--web-port", "0")
+    for number in range(3, 16):
+        done = cli("release", "keys", "create", "--passphrase-fd", str(number), status=2)
+        assert f"file descriptor {number}" in done.stderr
     cli("release", "keys", "show", status=3)
 
 

@@ -64,6 +64,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.now_ms = T0_MS
+        self.put_ms = 0
         self.memory = MemoryStore()
         self.store = CheckingStore(self.memory)
         self.installation = Installation(
@@ -77,7 +78,7 @@ class Stage:
     def start(self) -> RolloutRunner:
         """Start a daemon anew."""
         self.runner = RolloutRunner(
-            self.installation, lambda: self.presence, lambda: self.now_ms / 1000
+            self.installation, lambda: self.presence, lambda: (self.now_ms - self.put_ms) / 1000
         )
         return self.runner
 
@@ -95,6 +96,11 @@ class Stage:
         for _ in range(5):
             self.now_ms += 1000
             await self.runner.step()
+
+    def put_clock(self, by_ms: int) -> None:
+        """Put the clock, while no time passes."""
+        self.now_ms += by_ms
+        self.put_ms += by_ms
 
     def orders(self, name: str) -> list[Command]:
         key, topic = derive_device_key(MASTER, name, 1), f"devices/{name}/commands"
@@ -339,3 +345,22 @@ async def test_what_comes_in_between_is_decided_again(
     offers = [each.name for each in stage.store.commands() if each.name == "update"]
     assert offers in ([], ["update"])
     assert stage.way("b").attempts == len(offers)
+
+
+@pytest.mark.parametrize("by_ms", [10 * 3600_000, -10 * 3600_000])
+async def test_a_clock_that_is_put_makes_nobody_silent_and_none_deaf(
+    by_ms: int, stage: Stage
+) -> None:
+    stage.add("one", "two")
+    plan = Plan(cohorts=(50, 100), soak_ms=120_000)
+    start_rollout(stage.installation, NewRollout("1.2.0", plan=plan))
+    await stage.run()
+    (first,) = [name for name in ("one", "two") if stage.way(name).state is WayState.OFFERED]
+    stage.say(first, WayState.TRYING)
+    await stage.run()
+    stage.put_clock(by_ms)
+    await stage.run()
+    await stage.run(plan.silence_ms - 60_000)
+    assert stage.way(first).state is WayState.TRYING
+    await stage.run(120_000)
+    assert stage.way(first).state is WayState.SILENT, "it was given its time, and no more"

@@ -323,7 +323,7 @@ def test_signed_releases_wait_until_they_are_published(
         built = release_of_files(Board.UNIX, parse_version(version), AGENT, {})
         assert not sign_release(installation, [built], SIGNING).signed.written
     assert client.targets() == []
-    assert publish_release(installation) == ["unix/1.0.json", "unix/1.1.json"]
+    assert publish_release(installation) == (["unix/1.0.json", "unix/1.1.json"], [])
     assert client.targets() == ["unix/1.0.json", "unix/1.1.json"]
     with pytest.raises(NotFoundError):
         publish_release(installation)
@@ -371,7 +371,7 @@ def test_two_people_sign_one_after_the_other(
         publish_release(bare)
     assert lacking.value.reference == "signatures-missing"
     assert sign_update_change(bare, _people("targets-3")).missing == ()
-    assert publish_release(bare) == ["unix/1.json"]
+    assert publish_release(bare) == (["unix/1.json"], [])
     assert client.targets() == ["unix/1.json"]
 
 

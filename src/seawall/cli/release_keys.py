@@ -115,7 +115,7 @@ def create(
     targets_keys: int,
     targets_threshold: int,
     out: Path | None,
-    passphrase_fd: int | None,
+    passphrase: bytes | None,
     state: Path,
     as_json: bool,
 ) -> None:
@@ -125,7 +125,7 @@ def create(
     from seawall.operations.update_signing import NewKeys  # noqa: PLC0415
 
     with opened(state) as installation:
-        new_keys = NewKeys(Passphrases(passphrase_fd).of_new_key, out)
+        new_keys = NewKeys(Passphrases(passphrase).of_new_key, out)
         plan = KeyPlan(root_keys, root_threshold, targets_keys, targets_threshold)
         create_update_keys(installation, new_keys, plan)
         facts = show_update_keys(installation)
@@ -174,7 +174,7 @@ def _act(
     from seawall.operations.update_signing import NewKeys, Signing  # noqa: PLC0415
 
     with opened(options["state"]) as installation:
-        asked = Passphrases(options["passphrase_fd"])
+        asked = Passphrases(options["passphrase"])
         signing = Signing(asked.of_key, options["key_files"])
         signed = act(installation, signing, NewKeys(asked.of_new_key, out, signer, public_key))
     if options["as_json"]:

@@ -103,6 +103,8 @@ def report_signed(signed: Signed, done: str) -> None:
             f"could sign: {', '.join(missing.names)}. "
             "Next: 'seawall release keys sign --key FILE'."
         )
+    if not signed.missing and not signed.written:
+        say("Next: 'seawall release publish'.")
     if signed.written:
         say(f"{done} ({', '.join(signed.written)})")
 

@@ -18,10 +18,16 @@ _MAX_BYTES = 4096
 
 
 def passphrase_fd_option(command: Command) -> Command:
-    """Add ``--passphrase-fd N``; the command receives ``passphrase_fd: int | None``."""
+    """Add ``--passphrase-fd N``; the command receives ``passphrase: bytes | None``.
+
+    It is read while the command line is: later a descriptor that nobody gave may be that of a file
+    which Seawall itself has opened, and the keys would be encrypted with what happens to be in it.
+    """
     return click.option(
         "--passphrase-fd",
+        "passphrase",
         type=click.IntRange(0, 65_535),
+        callback=_read_given,
         metavar="N",
         help="Read the passphrase of the offline keys from this file descriptor "
         "(--passphrase-fd 3 3<FILE); else it is asked for.",
@@ -38,6 +44,11 @@ def key_option(command: Command) -> Command:
         metavar="FILE",
         help="An offline key that is kept elsewhere, such as on a removable disk; may be repeated.",
     )(command)
+
+
+def _read_given(context: click.Context, _option: click.Parameter, number: int | None) -> Any:
+    # Where words are completed, nothing is to be read.
+    return None if number is None or context.resilient_parsing else read_descriptor(number)
 
 
 def read_descriptor(number: int) -> bytes:
@@ -68,11 +79,11 @@ class Passphrases:
     """The passphrases of one call. What opened one key is tried on the next.
 
     Args:
-        descriptor: Of ``--passphrase-fd``.
+        given: What ``--passphrase-fd`` brought.
     """
 
-    def __init__(self, descriptor: int | None) -> None:
-        self._given = None if descriptor is None else read_descriptor(descriptor)
+    def __init__(self, given: bytes | None) -> None:
+        self._given = given
         self._last = self._given
         self._new: bytes | None = None
         self._asked: set[str] = set()

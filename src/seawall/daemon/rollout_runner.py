@@ -33,6 +33,8 @@ TIME_STEP_S: Final = 1.0
 """So often roll-outs are looked at for time's sake alone: silence, soak, retries."""
 SHARE: Final = 20
 """It rests so many times as long as it worked."""
+CLOCK_STEP_MS: Final = 10_000
+"""By more than this the clock does not stray by itself: somebody put it, or the machine slept."""
 _UNSETTLED: Final = UNDER_WAY | {WayState.WAITING}
 
 
@@ -55,7 +57,8 @@ class RolloutRunner:
         self._store = installation.store
         self._presence = presence
         self._clock = clock
-        self._listening_since_ms = installation.now_ms()
+        self._listening_since_ms = self._looked_ms = installation.now_ms()
+        self._looked_s = clock()
         self._revision = -1
         self._registry = -1
         self._online: frozenset[str] = frozenset()
@@ -87,6 +90,7 @@ class RolloutRunner:
     def _work(self, online: frozenset[str]) -> None:
         is_news = self._read() or online != self._online
         now_s = self._clock()
+        self._watch_clock(now_s)
         if not self._rollouts or not (is_news or now_s - self._stepped_s >= TIME_STEP_S):
             return
         self._online, self._stepped_s = online, now_s
@@ -104,11 +108,21 @@ class RolloutRunner:
             _tell(rollout.rollout_id, decision.events)
             if decision.offers:
                 _log.info(
-                    "roll-out %s: %s is offered to %d devices",
+                    "roll-out %s: %s is offered to %d %s",
                     rollout.rollout_id,
                     rollout.version,
                     len(decision.offers),
+                    "device" if len(decision.offers) == 1 else "devices",
                 )
+
+    def _watch_clock(self, now_s: float) -> None:
+        """See whether the clock was put: then silence is counted anew, as after a start."""
+        now_ms = self._installation.now_ms()
+        strayed_ms = now_ms - self._looked_ms - 1000 * (now_s - self._looked_s)
+        self._looked_ms, self._looked_s = now_ms, now_s
+        if abs(strayed_ms) > CLOCK_STEP_MS:
+            self._listening_since_ms = now_ms
+            _log.warning("the clock went %+.0f s: roll-outs count silence anew", strayed_ms / 1000)
 
     def _read(self) -> bool:
         """Read what has changed; tell whether anything has."""

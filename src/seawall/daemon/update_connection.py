@@ -25,6 +25,9 @@ REQUEST_TIMEOUT_S: Final = 30.0
 WRITE_TIMEOUT_S: Final = 30.0
 """Who takes less than `CHUNK_BYTES` of an answer in so long is let go."""
 CHUNK_BYTES: Final = 16_384
+RECORD_BYTES: Final = 1024
+"""At most so much is in one TLS record: a device can use none of a record that does not arrive
+whole, so that a network which breaks off would else waste up to 16 KB of the download."""
 MAX_HEAD_BYTES: Final = 8_192
 
 
@@ -254,7 +257,8 @@ async def _send_part(
 
 async def _write(writer: asyncio.StreamWriter, data: bytes | None) -> None:
     if data:
-        writer.write(data)
+        for at in range(0, len(data), RECORD_BYTES):
+            writer.write(data[at : at + RECORD_BYTES])  # a record each
         async with asyncio.timeout(WRITE_TIMEOUT_S):
             await writer.drain()
 

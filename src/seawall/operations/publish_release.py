@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from seawall.errors import KeyAccessError, NotFoundError
 from seawall.operations.installation import Installation
@@ -11,8 +12,15 @@ from seawall.updates.repository import Repository
 from seawall.updates.staging import Staging
 
 
-def publish_release(installation: Installation) -> list[str]:
-    """Publish the releases that wait, signed; return their targets.
+class Published(NamedTuple):
+    """Targets that came, and such that were taken back."""
+
+    published: list[str]
+    withdrawn: list[str]
+
+
+def publish_release(installation: Installation) -> Published:
+    """Publish what waits, signed: releases, and withdrawals.
 
     Raises:
         NotFoundError: there are no update keys, or nothing waits (``no-update-change``).
@@ -42,8 +50,11 @@ def publish_release(installation: Installation) -> list[str]:
                 reference="signatures-missing",
                 hint=f"sign with {', '.join(missing[0].names)}: seawall release keys sign",
             )
-        before = current.targets.signed.targets
-        targets = sorted(set(staged.targets.signed.targets) ^ set(before))
+        before, after = set(current.targets.signed.targets), set(staged.targets.signed.targets)
+        done = Published(sorted(after - before), sorted(before - after))
         staging.publish(now)
-    installation.store.log([installation.event("release-published", each) for each in targets])
-    return targets
+    installation.store.log(
+        [installation.event("release-published", each) for each in done.published]
+        + [installation.event("release-withdrawn", each) for each in done.withdrawn]
+    )
+    return done

@@ -180,5 +180,6 @@ def check_anybody(signed: Signed, signing: Signing) -> None:
         raise KeyAccessError(
             f"no key that may sign {first.role} is at hand; nothing was changed",
             reference="signatures-missing",
-            hint=f"bring one of {', '.join(first.names)} with --key FILE",
+            hint=f"bring one of {', '.join(first.names)} with --key FILE, and its passphrase: "
+            "at a terminal, or with --passphrase-fd N",
         )

@@ -58,7 +58,7 @@ _NAME: Final = 'name = "state/slot%d" % (values[0] & 1)'
 _RAISED: Final = "values[0] += 1"
 _CHECKED: Final = """\
         if await source.digest_of(slot + path) != digest:
-            _refuse("wrong-hash")
+            raise Exception("wrong-hash")
     with"""
 _THERE: Final = """\
         if await source.digest_of(slot + path) == digest:

@@ -125,8 +125,8 @@ def decide(
         ways: Of all its devices, as they were read.
         facts: Of all devices that are registered.
         now_ms: The clock, UTC milliseconds.
-        listening_since_ms: Since when devices can reach the server; nobody is called
-            silent for what could not be heard.
+        listening_since_ms: Since when devices can reach the server, or the clock was put forward
+            or back; nobody is called silent for what could not be heard.
     """
     step = _Step(rollout, {way.device_id: way for way in ways}, facts, now_ms, listening_since_ms)
     if rollout.state in (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.HALTED):
@@ -187,10 +187,14 @@ class _Step:
         return self._unless_silent(way)
 
     def _unless_silent(self, way: Way) -> Way:
-        heard_ms = max(way.heard_ms, self.listening_since_ms)
+        heard_ms = max(self._past(way.heard_ms), self.listening_since_ms)
         if way.state in UNDER_WAY and self.now_ms - heard_ms >= self.plan.silence_ms:
             return way.moved(WayState.SILENT, self.now_ms, f"after-{way.state.value}")
         return way
+
+    def _past(self, at_ms: int) -> int:
+        """Return a time that was noted; what is ahead was noted before the clock was put back."""
+        return at_ms if at_ms <= self.now_ms else self.listening_since_ms
 
     def halt(self) -> bool:
         """Halt on bad news; tell whether."""
@@ -254,7 +258,7 @@ class _Step:
         if not has_proof and not all(is_over(way, plan) for way in newest):
             return False
         ended_ms = [way.since_ms for way in opened if is_over(way, plan) and way.attempts]
-        since_ms = max([self.rollout.opened_ms, *ended_ms])
+        since_ms = max(self._past(each) for each in (self.rollout.opened_ms, *ended_ms))
         heard_ms = self.listening_since_ms + min(plan.soak_ms, SETTLING_MS)
         return self.now_ms >= max(since_ms + plan.soak_ms, heard_ms)
 
@@ -281,7 +285,7 @@ class _Step:
             return True
         if not may_retry(way, self.plan):
             return False
-        return self.now_ms >= way.since_ms + (self.plan.retry_ms << (way.attempts - 1))
+        return self.now_ms >= self._past(way.since_ms) + (self.plan.retry_ms << (way.attempts - 1))
 
     def complete(self) -> None:
         """End the roll-out if everybody has come to an end."""

@@ -121,12 +121,12 @@ What is signed waits for 'seawall release publish'.
 def sign(
     archives: tuple[Path, ...],
     key_files: tuple[Path, ...],
-    passphrase_fd: int | None,
+    passphrase: bytes | None,
     state: Path,
     as_json: bool,
 ) -> None:
     """Sign releases; they wait until they are published."""
-    _sign(archives, key_files, passphrase_fd, state, as_json, publish=False)
+    _sign(archives, key_files, passphrase, state, as_json, publish=False)
 
 
 @command.command(
@@ -145,7 +145,7 @@ Devices can fetch it from now on; 'seawall rollout start' tells them to.
 def publish(
     archives: tuple[Path, ...],
     key_files: tuple[Path, ...],
-    passphrase_fd: int | None,
+    passphrase: bytes | None,
     state: Path,
     as_json: bool,
 ) -> None:
@@ -153,20 +153,22 @@ def publish(
     from seawall.operations.publish_release import publish_release  # noqa: PLC0415
 
     if archives:
-        _sign(archives, key_files, passphrase_fd, state, as_json, publish=True)
+        _sign(archives, key_files, passphrase, state, as_json, publish=True)
         return
     with opened(state) as installation:
-        targets = publish_release(installation)
+        done = publish_release(installation)
     if as_json:
-        emit_json({"published": targets})
-    else:
-        say("Published: " + ", ".join(each.removesuffix(".json") for each in targets))
+        emit_json(done._asdict())
+        return
+    for what, targets in (("Published", done.published), ("Withdrawn", done.withdrawn)):
+        if targets:
+            say(f"{what}: " + ", ".join(each.removesuffix(".json") for each in targets))
 
 
 def _sign(
     archives: tuple[Path, ...],
     key_files: tuple[Path, ...],
-    passphrase_fd: int | None,
+    passphrase: bytes | None,
     state: Path,
     as_json: bool,
     *,
@@ -177,7 +179,7 @@ def _sign(
 
     built = [_unpacked(each) for each in archives]
     with opened(state) as installation:
-        signing = Signing(Passphrases(passphrase_fd).of_key, key_files)
+        signing = Signing(Passphrases(passphrase).of_key, key_files)
         done = sign_release(installation, built, signing, publish=publish)
     if as_json:
         releases = [release_json(each) for each in done.releases]
@@ -186,8 +188,6 @@ def _sign(
     for release in done.releases:
         print_facts(release_words(release))
     report_signed(done.signed, "Published.")
-    if not done.signed.missing and not done.signed.written:
-        say("Next: 'seawall release publish'.")
 
 
 def _unpacked(path: Path) -> BuiltRelease:
@@ -211,14 +211,14 @@ go on: publish a better one.
 @state_option
 @json_option
 def withdraw(
-    name: str, key_files: tuple[Path, ...], passphrase_fd: int | None, state: Path, as_json: bool
+    name: str, key_files: tuple[Path, ...], passphrase: bytes | None, state: Path, as_json: bool
 ) -> None:
     """Take a published release back."""
     from seawall.operations.update_signing import Signing  # noqa: PLC0415
     from seawall.operations.withdraw_release import withdraw_release  # noqa: PLC0415
 
     with opened(state) as installation:
-        signing = Signing(Passphrases(passphrase_fd).of_key, key_files)
+        signing = Signing(Passphrases(passphrase).of_key, key_files)
         release, signed = withdraw_release(installation, name, signing)
     if as_json:
         emit_json({"release": release.target.removesuffix(".json"), **signed_json(signed)})
