@@ -80,10 +80,10 @@ def _settings(text: str, path: str) -> Iterator[tuple[str, str]]:
     """
     import yaml  # noqa: PLC0415  for the few that have such a file
 
-    # The parser in C is the one the original's was translated from.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     seen: set[str] = set()
     try:
+        # The parser in C is the one the original's was translated from.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         # Like the original, the first document alone.
         root = loader.get_node() if loader.check_node() else None
         if root is not None and (not isinstance(root, yaml.MappingNode) or root.flow_style):
