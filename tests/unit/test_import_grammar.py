@@ -216,7 +216,15 @@ def test_settings_files_that_are_not_understood(text: str, tmp_path: Path) -> No
     "value",
     [
         *("@sesame", "%sesame", "`sesame", "!sesame", "*sesame", "- sesame", "se: sesame"),
-        *("'sesame", '"sesame\\q"', "[sesame", "!!binary sesame", "ses\x07ame", "\n  - sesame"),
+        *(
+            "'sesame",
+            '"sesame\\q"',
+            "[sesame",
+            "!!binary sesame",
+            "[" * 200_000,
+            "ses\x07ame",
+            "\n  - sesame",
+        ),
     ],
 )
 @pytest.mark.parametrize("before", ["password: ", "password:", "uri: x\npassword: ", ""])

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from seawall.transfer.options import TlsOptions
 from seawall.transfer.server_uri import WITHOUT_PASSWORD, ServerAddress
 
 if TYPE_CHECKING:
-    from yaml.error import Mark
+    from yaml.events import Event
 
 CONFIG_KEYS: Final = {
     "password": "password",
@@ -38,6 +38,7 @@ WARNING: Final = (
     "file with the password."
 )
 QUOTE_IT: Final = "quote the value: 'it''s' or \"a \\\" inside\""
+_MAX_DEPTH: Final = 8
 _NULL: Final = "tag:yaml.org,2002:null"
 _TEXT_TAGS: Final = frozenset(
     f"tag:yaml.org,2002:{kind}"
@@ -83,7 +84,9 @@ def _settings(text: str, path: str) -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
     try:
         # The parser in C is the one the original's was translated from.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        _check_depth(yaml.parse(text, Loader=kind), path)
+        loader = kind(text)
         # Like the original, the first document alone.
         root = loader.get_node() if loader.check_node() else None
         if root is not None and (not isinstance(root, yaml.MappingNode) or root.flow_style):
@@ -109,7 +112,21 @@ def _settings(text: str, path: str) -> Iterator[tuple[str, str]]:
         raise _refused(path, None, "control characters are not allowed", QUOTE_IT) from None
 
 
-def _refused(path: str, mark: Mark | None, problem: str, hint: str = "") -> OptionError:
+def _check_depth(events: Iterable[Event], path: str) -> None:
+    """Refuse what is nested without end: composing is recursive, and would end the process."""
+    import yaml  # noqa: PLC0415
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise _refused(path, event.start_mark, "nested too deeply", QUOTE_IT)
+        if isinstance(event, yaml.DocumentEndEvent):
+            return
+
+
+def _refused(path: str, mark: Any, problem: str, hint: str = "") -> OptionError:
     line = f"line {mark.line + 1}: " if mark else ""
     return OptionError(f"error parsing config file {path}: yaml: {line}{problem}", hint=hint)
 
