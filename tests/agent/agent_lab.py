@@ -31,6 +31,7 @@ AGENT = agent_directory()
 DEVICE_SCRIPTS = Path(__file__).parent / "device"
 UV_25_C = 750_000
 _POLL_S = 0.01
+_RECORD_HEAD = 18  # of a reading in the outbox, before its body
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Device:
         self._heap = heap
         self.process: subprocess.Popen[str] | None = None
         self.started = 0.0
+        self._reader: threading.Thread | None = None
 
     def start(self, *arguments: str, cwd: Path | None = None) -> Device:
         self.started = time.monotonic()
@@ -66,7 +68,8 @@ class Device:
             text=True,
             errors="replace",
         )
-        threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True)
+        self._reader.start()
         return self
 
     def _read(self, pipe: Any) -> None:
@@ -96,6 +99,31 @@ class Device:
             facts = dict(word.split("=") for word in line.split()[2:])
             pairs.append((int(facts["boot"]), int(facts["seq"])))
         return pairs
+
+    def measured(self) -> int:
+        """Return how many readings its outbox has ever taken: files are named by the first."""
+        while True:
+            youngest = max((self.bundle / "state" / "outbox").iterdir(), default=None)
+            if youngest is None:
+                return 0
+            try:
+                data = youngest.read_bytes()
+            except FileNotFoundError:
+                continue  # settled meanwhile
+            count = at = 0
+            while (at := at + _RECORD_HEAD + int.from_bytes(data[at : at + 2], "little")) <= len(
+                data
+            ):
+                count += 1
+            return int(youngest.name, 16) + count
+
+    def ended(self, timeout_s: float = 10) -> int:
+        """Return its exit status, once it has ended and all that it printed is here."""
+        assert self.process is not None
+        assert self._reader is not None
+        status = self.process.wait(timeout_s)
+        self._reader.join(timeout_s)
+        return status
 
     def kill(self) -> None:
         if self.process is not None:

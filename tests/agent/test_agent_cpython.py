@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,13 +32,18 @@ def on_cpython() -> Any:
 
 
 def test_it_delivers_and_obeys(
-    lab: Lab, mosquitto: Mosquitto, on_cpython: Callable[[Path], Device]
+    lab: Lab,
+    mosquitto: Mosquitto,
+    on_cpython: Callable[[Path], Device],
+    wait_until: Callable[..., Any],
 ) -> None:
     bundle = lab.bundle(mosquitto.server, interval_ms=200, source=True)
     device = on_cpython(bundle)
     device.wait_for("seawall: stored boot=1 seq=5")
     mosquitto.kill()
-    time.sleep(1)
+    device.wait_for("seawall: not connected")
+    before = device.measured()
+    wait_until(lambda: device.measured() >= before + 3)
     mosquitto.start()
     mosquitto.wait_for_observer()
     device.wait_for("seawall: connected", 2)

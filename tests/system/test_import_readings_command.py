@@ -106,6 +106,39 @@ def test_a_zone_with_summer_time(seawall: Seawall) -> None:
 CSV = b"time,temp\n2026-05-01T12:00:00Z,21\n"
 
 
+def test_an_unknown_device_is_registered_and_said_to_be(seawall: Seawall) -> None:
+    words = ("import", "--type", "csv", "--headerline", "--as-readings", "--device", "attic")
+    registered = [{"device": "attic", "status": "disabled"}]
+
+    dry = seawall(*words, "--dry-run", "--json", data=CSV)
+    told = json.loads(dry.out)
+    assert (told["dry_run"], told["new"], told["registered"]) == (True, 1, registered)
+    assert seawall("device", "show", "attic").status == 3
+
+    first = seawall(*words, "--json", data=CSV)
+    assert first.status == 0
+    assert "device attic is new: registered, disabled" in first.words
+    assert "'seawall device enable attic'" in first.words
+    told = json.loads(first.out)
+    assert (told["dry_run"], told["rows"], told["new"]) == (False, 1, 1)
+    assert told["registered"] == registered
+    assert told["first_readings"] == [
+        {"ts": "2026-05-01T12:00:00.000Z", "device": "attic", "metrics": {"temp": 21.0}}
+    ]
+
+    again = seawall(*words, "--json", "--quiet", data=CSV)
+    told = json.loads(again.out)
+    assert (again.words, told["known"], told["registered"]) == ("", 1, [])
+
+    taken = seawall("device", "add", "attic")
+    assert taken.status == 4
+    assert "there is a device attic already, which is disabled" in taken.words
+    assert "'seawall device enable attic'" in taken.words
+    assert "revoked" not in taken.words
+    assert seawall("device", "enable", "attic").status == 0
+    assert "choose another name" in seawall("device", "add", "attic").words
+
+
 @pytest.mark.parametrize(
     ("words", "data"),
     [

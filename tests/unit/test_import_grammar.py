@@ -178,11 +178,21 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
         ('password: "a\\tb\\"c" # why', 'a\tb"c'),
         ("---\n  password: 5\n", "5"),
         ("password:\n", ""),
+        ("password: ~\n", ""),
+        ("password: 'null'\n", "null"),
+        ("password: yes\n", "yes"),
+        ("password: 0123\n", "0123"),
+        ("password: 2001-01-01\n", "2001-01-01"),
+        ("password: =\n", "="),
+        ('password: "\\x41\\u00e9"\n', "A\u00e9"),
+        ("password:\tx\t# why\n", "x"),
+        ("\ufeff'password': x\r\n...\n", "x"),
+        ("password: x\n---\npassword: y\n", "x"),
     ],
 )
 def test_passwords_in_a_settings_file(text: str, password: str, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
-    config.write_text(text)
+    config.write_text(text, encoding="utf-8", newline="")
     line = read_line(["--config", str(config)])
     apply_config(line)
     assert line.take("password", None) == password
@@ -200,6 +210,38 @@ def test_settings_files_that_are_not_understood(text: str, tmp_path: Path) -> No
     config.write_text(text)
     with pytest.raises(OptionError, match=r"^error parsing config file .*: yaml: line"):
         apply_config(read_line(["--config", str(config)]))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("@sesame", "%sesame", "`sesame", "!sesame", "*sesame", "- sesame", "se: sesame"),
+        *(
+            "'sesame",
+            '"sesame\\q"',
+            "[sesame",
+            "!!binary sesame",
+            "[" * 200_000,
+            "ses\x07ame",
+            "\n  - sesame",
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", ["password: ", "password:", "uri: x\npassword: ", ""])
+@pytest.mark.parametrize("fast", [True, False])
+def test_what_a_settings_file_holds_is_not_told(
+    before: str, value: str, fast: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not fast:  # as where PyYAML was built without libyaml
+        monkeypatch.delattr("yaml.CSafeLoader")
+    config = tmp_path / "c.yaml"
+    config.write_text(before + value + "\n", encoding="utf-8")
+    line = read_line(["--config", str(config)])
+    with pytest.raises(OptionError) as caught:
+        apply_config(line)
+    assert caught.value.message.startswith(f"error parsing config file {config}: yaml: ")
+    assert "sesame" not in caught.value.message + caught.value.hint
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
 def test_a_uri_on_the_line_and_in_the_settings_file(tmp_path: Path) -> None:
@@ -228,7 +270,7 @@ def test_a_wrong_line_loads_nothing_heavy() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert not {"pymongo", "pyarrow", "numpy", "orjson", "rich"} & set(loaded)
+    assert not {"pymongo", "pyarrow", "numpy", "orjson", "rich", "yaml"} & set(loaded)
 
 
 @pytest.mark.parametrize(

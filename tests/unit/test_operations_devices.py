@@ -105,6 +105,7 @@ def test_a_name_is_given_once(installation: Installation) -> None:
     with pytest.raises(ConflictError) as caught:
         add_device(installation, NewDevice("greenhouse-1"))
     assert caught.value.reference == "device-exists"
+    assert "the name of a revoked device stays taken" in caught.value.hint
     kept = installation.store.device("greenhouse-1")
     assert kept is not None
     assert kept.certificate_serial == first.certificate_serial

@@ -64,6 +64,7 @@ IMPORT_READINGS_FLAGS: Final = (
         value="<column>[=<name>][:<unit>]",
     ),
     Flag("dry-run", "", BOOL, READINGS, "show what the first rows would become; write nothing"),
+    Flag("json", "", BOOL, READINGS, "print what became of the rows as JSON"),
     _STATE,
 )
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from seawall.cli.exit_codes import ExitCode
 from seawall.cli.flags import Line
 from seawall.cli.moments import iso_utc
 from seawall.cli.opening import opened
-from seawall.cli.output import print_table, say
+from seawall.cli.output import emit_json, print_table, say
 from seawall.cli.readings_flags import IMPORT_READINGS_FLAGS, check_fitting, state_of
 from seawall.cli.tool_log import ToolLog
 from seawall.errors import SeawallError
@@ -50,6 +50,7 @@ def run_readings_import(line: Line, asked: ImportOptions, log: ToolLog) -> int:
     result = ImportedReadings()
     order = ReadingsOrder(wanted, line.take("add-device", False), line.take("dry-run", False))
     tell = (lambda _text: None) if asked.quiet else say
+    as_json = line.take("json", False)
     source = Source(given.files)
 
     def left_out(text: str, why: str) -> None:
@@ -71,16 +72,13 @@ def run_readings_import(line: Line, asked: ImportOptions, log: ToolLog) -> int:
     try:
         with opened(state_of(line)) as installation, _progress(source, result, log, wanted):
             import_readings(installation, table, order, result, understood=understood)
-    except SeawallError:
-        if result.rows:
-            _say_result(result, order, tell)
+    except (SeawallError, KeyboardInterrupt) as error:
+        if result.rows or isinstance(error, KeyboardInterrupt):
+            _report(result, order, tell, as_json)
         raise
-    except KeyboardInterrupt:
-        _say_result(result, order, tell)
-        raise
-    if order.dry_run:
+    if order.dry_run and not as_json:
         _show(result)
-    _say_result(result, order, tell)
+    _report(result, order, tell, as_json)
     return ExitCode.FAILED if result.refused else ExitCode.OK
 
 
@@ -138,8 +136,36 @@ def _show(result: ImportedReadings) -> None:
     )
 
 
-def _say_result(result: ImportedReadings, order: ReadingsOrder, tell: object) -> None:
-    assert callable(tell)  # noqa: S101  it is say, or nothing
+def _report(
+    result: ImportedReadings, order: ReadingsOrder, tell: Callable[[str], None], as_json: bool
+) -> None:
+    _say_result(result, order, tell)
+    if as_json:
+        emit_json(_result_json(result, order))
+
+
+def _result_json(result: ImportedReadings, order: ReadingsOrder) -> dict[str, object]:
+    """Return the counts, and the devices that were registered (or would be, in a dry run)."""
+    return {
+        "dry_run": order.dry_run,
+        "rows": result.rows,
+        "new": result.new,
+        "known": result.known,
+        "refused": result.refused,
+        "empty": result.empty,
+        "registered": [{"device": name, "status": "disabled"} for name in result.added],
+        "notes": result.notes,
+        "first_refused": [str(each) for each in result.first_refused],
+        "first_readings": [
+            {"ts": iso_utc(each.ts_ms), "device": each.device_id, "metrics": dict(each.metrics)}
+            for each in result.first_readings
+        ],
+    }
+
+
+def _say_result(
+    result: ImportedReadings, order: ReadingsOrder, tell: Callable[[str], None]
+) -> None:
     dry = order.dry_run
     for name in result.added:
         what = "would be registered" if dry else "is new: registered"

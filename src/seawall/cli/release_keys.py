@@ -22,6 +22,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Act = Callable[["Installation", "Signing", "NewKeys"], "Signed"]
 
 _OFFLINE = click.Choice(["root", "targets"])
+_COUNT = click.IntRange(1, 8)
+
+
+def _count_option(flag: str, default: int, words: str) -> Callable[[Command], Command]:
+    return click.option(flag, default=default, show_default=True, type=_COUNT, help=words)
 
 
 def _out_option(command: Command) -> Command:
@@ -77,34 +82,10 @@ Makes 3 root keys, of which 2 must sign, and a targets key, encrypted, for
 keeping offline; and a snapshot and a timestamp key for the server.
 """
 )
-@click.option(
-    "--root-keys",
-    default=3,
-    show_default=True,
-    type=click.IntRange(1, 8),
-    help="How many root keys are made.",
-)
-@click.option(
-    "--root-threshold",
-    default=2,
-    show_default=True,
-    type=click.IntRange(1, 8),
-    help="How many root keys must sign.",
-)
-@click.option(
-    "--targets-keys",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 8),
-    help="How many targets keys are made.",
-)
-@click.option(
-    "--targets-threshold",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 8),
-    help="How many targets keys must sign.",
-)
+@_count_option("--root-keys", 3, "How many root keys are made.")
+@_count_option("--root-threshold", 2, "How many root keys must sign.")
+@_count_option("--targets-keys", 1, "How many targets keys are made.")
+@_count_option("--targets-threshold", 1, "How many targets keys must sign.")
 @_out_option
 @passphrase_fd_option
 @state_option
@@ -264,7 +245,7 @@ def remove(name: str, **options: Any) -> None:
 
 @keys.command(epilog="\b\nExamples:\n  seawall release keys threshold root 3\n")
 @click.argument("role", type=_OFFLINE)
-@click.argument("count", type=click.IntRange(1, 8))
+@click.argument("count", type=_COUNT)
 @_signing_options
 def threshold(role: str, count: int, **options: Any) -> None:
     """Say how many keys of root or targets must sign."""

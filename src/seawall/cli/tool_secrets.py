@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from seawall.cli.flags import URI_SCHEMES, Line
 from seawall.cli.tool_log import ToolLog
 from seawall.transfer.failures import OptionError
 from seawall.transfer.options import TlsOptions
 from seawall.transfer.server_uri import WITHOUT_PASSWORD, ServerAddress
+
+if TYPE_CHECKING:
+    from yaml.events import Event
 
 CONFIG_KEYS: Final = {
     "password": "password",
@@ -35,10 +37,15 @@ WARNING: Final = (
     "password to provide it via stdin, or using the --config option to specify a configuration "
     "file with the password."
 )
-_QUOTED: Final = re.compile(r"""(?:'((?:[^']|'')*)'|"((?:[^"\\]|\\.)*)")(?:\s+#.*)?""")
-_NO_TEXT: Final = tuple("[{|>&*!%@`")
-"""What begins a list, a mapping, a text of several lines, or something else in YAML."""
-_LINE: Final = re.compile(r"""([A-Za-z]+)[ \t]*:(?:[ \t]+(.*))?""")
+QUOTE_IT: Final = "quote the value: 'it''s' or \"a \\\" inside\""
+_MAX_DEPTH: Final = 8
+_NULL: Final = "tag:yaml.org,2002:null"
+_TEXT_TAGS: Final = frozenset(
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("str", "null", "int", "float", "bool", "timestamp", "value", "merge")
+)
+"""What a password without quotes may look like; its text is taken as it stands."""
+_BLOCK_STYLES: Final = frozenset("|>")
 
 
 def apply_config(line: Line) -> None:
@@ -68,54 +75,60 @@ def apply_config(line: Line) -> None:
 
 
 def _settings(text: str, path: str) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of the little of YAML that such a file holds."""
+    """Yield the pairs of such a file, as strictly as the original reads it.
+
+    The errors of the YAML library are not passed on: they quote what may be a password.
+    """
+    import yaml  # noqa: PLC0415  for the few that have such a file
+
     seen: set[str] = set()
-    for number, raw in enumerate(text.splitlines(), 1):
-        stripped = raw.strip()
-        if not stripped or stripped.startswith("#") or stripped in {"---", "..."}:
-            continue
-        found = _LINE.fullmatch(stripped)
-        if found is None:
-            raise OptionError(
-                f"error parsing config file {path}: yaml: line {number}: not 'name: value'"
-            )
-        name, value = found[1], (found[2] or "").strip()
-        if name not in CONFIG_KEYS:
-            raise OptionError(
-                f"error parsing config file {path}: yaml: line {number}: "
-                f"field {name} not found: it may hold password, uri and sslPEMKeyPassword"
-            )
-        if name in seen:
-            raise OptionError(
-                f"error parsing config file {path}: yaml: line {number}: {name} is set twice"
-            )
-        seen.add(name)
-        try:
-            yield name, _scalar(value)
-        except ValueError:
-            raise OptionError(
-                f"error parsing config file {path}: yaml: line {number}: "
-                f"the value of {name} is no text on one line",
-                hint="quote it: 'it''s' or \"a \\\" inside\"",
-            ) from None
+    try:
+        # The parser in C is the one the original's was translated from.
+        kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        _check_depth(yaml.parse(text, Loader=kind), path)
+        loader = kind(text)
+        # Like the original, the first document alone.
+        root = loader.get_node() if loader.check_node() else None
+        if root is not None and (not isinstance(root, yaml.MappingNode) or root.flow_style):
+            raise _refused(path, root.start_mark, "not 'name: value'")
+        for key, value in root.value if root else ():
+            name = str(key.value)
+            if name not in CONFIG_KEYS:
+                # Without a space after its colon, a name has the value in it.
+                shown = f"field {name}" if name.isalpha() else "a field"
+                problem = f"{shown} not found: it may hold password, uri and sslPEMKeyPassword"
+                raise _refused(path, key.start_mark, problem)
+            if name in seen:
+                raise _refused(path, key.start_mark, f"{name} is set twice")
+            seen.add(name)
+            if value.tag not in _TEXT_TAGS or value.style in _BLOCK_STYLES:
+                raise _refused(
+                    path, value.start_mark, f"the value of {name} is no text on one line", QUOTE_IT
+                )
+            yield name, "" if value.tag == _NULL else value.value
+    except yaml.MarkedYAMLError as error:
+        raise _refused(path, error.problem_mark, "not YAML", QUOTE_IT) from None
+    except yaml.YAMLError:
+        raise _refused(path, None, "control characters are not allowed", QUOTE_IT) from None
 
 
-def _scalar(value: str) -> str:
-    """Return the text that a value of YAML is; ValueError if it is something else."""
-    if value[:1] in {"'", '"'}:
-        found = _QUOTED.fullmatch(value)
-        if found is None:
-            raise ValueError
-        single, double = found.groups()
-        return single.replace("''", "'") if single is not None else _unescaped(double)
-    if value.startswith(_NO_TEXT):
-        raise ValueError
-    return re.sub(r"(^|\s+)#.*", "", value)
+def _check_depth(events: Iterable[Event], path: str) -> None:
+    """Refuse what is nested without end: composing is recursive, and would end the process."""
+    import yaml  # noqa: PLC0415
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise _refused(path, event.start_mark, "nested too deeply", QUOTE_IT)
+        if isinstance(event, yaml.DocumentEndEvent):
+            return
 
 
-def _unescaped(text: str) -> str:
-    # YAML knows the escapes of JSON, and a few that nobody types.
-    return str(json.loads(f'"{text}"', strict=False))
+def _refused(path: str, mark: Any, problem: str, hint: str = "") -> OptionError:
+    line = f"line {mark.line + 1}: " if mark else ""
+    return OptionError(f"error parsing config file {path}: yaml: {line}{problem}", hint=hint)
 
 
 def password_warnings(line: Line, tls: TlsOptions) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seawall.devices.lifecycle import NewDevice, check_new_device, registered, trust_label
 from seawall.errors import ConflictError
-from seawall.model.device import Device
+from seawall.model.device import Device, DeviceStatus
 from seawall.operations.installation import Installation
 
 
@@ -50,10 +50,24 @@ def add_device(
 
 def _refuse_taken(installation: Installation, device_id: str) -> None:
     taken = installation.store.device(device_id)
-    if taken is not None:
+    if taken is None:
+        return
+    if taken.status is DeviceStatus.DISABLED:
+        # As a device is whose readings were imported before it was there.
         raise ConflictError(
-            f"there is a device {device_id} already ({taken.status.value})",
+            f"there is a device {device_id} already, which is disabled",
+            reference="device-exists",
+            hint=f"'seawall device enable {device_id}' lets it in, with the readings it has",
+        )
+    if taken.status is DeviceStatus.REVOKED:
+        raise ConflictError(
+            f"there was a device {device_id} already, which is revoked",
             reference="device-exists",
             hint="the name of a revoked device stays taken, so that its history stays its own; "
             "choose another",
         )
+    raise ConflictError(
+        f"there is a device {device_id} already",
+        reference="device-exists",
+        hint=f"'seawall device show {device_id}' tells about it; choose another name",
+    )

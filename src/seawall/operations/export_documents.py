@@ -19,6 +19,7 @@ from seawall.transfer.export.options import ExportOptions
 from seawall.transfer.export.search import search
 from seawall.transfer.export.writing import CsvWriter, DocumentWriter, JsonWriter
 from seawall.transfer.failures import TransferFailedError
+from seawall.transfer.progress import bar_line
 from seawall.transfer.server_uri import ServerAddress
 from seawall.transfer.sources import names_of_file
 from seawall.transfer.wire import Client
@@ -27,7 +28,6 @@ BUFFER_BYTES: Final = 1 << 16
 PROGRESS_PERIOD_S: Final = 1.0
 LOOKS_AT_CLOCK: Final = 256
 """The clock is looked at after so many documents."""
-CELLS: Final = 24
 NEW_FOLDER_MODE: Final = 0o750
 
 
@@ -179,7 +179,7 @@ class _Progress:
             return
         self._told_at = now
         self._told = True
-        line = count_line(self._name, count, self._total)
+        line = bar_line(self._name, count, self._total, str)
         if self._reporting.draw is None:
             self._reporting.log(line)
             return
@@ -191,19 +191,9 @@ class _Progress:
     def end(self, count: int) -> None:
         """Say it for the last time, if it was said before."""
         if self._told:
-            self._reporting.log(count_line(self._name, count, self._total))
+            self._reporting.log(bar_line(self._name, count, self._total, str))
 
 
 def counted(count: int) -> str:
     """Return the last line of an export."""
     return f"exported {count} record" + ("" if count == 1 else "s")
-
-
-def count_line(name: str, count: int, total: int) -> str:
-    """Return the progress line of the original; ``total`` is 0 if nobody knows."""
-    if not total:
-        return f"{name}\t{count}"
-    share = min(count / total, 1.0)
-    filled = int(share * CELLS)
-    bar = "#" * filled + "." * (CELLS - filled)
-    return f"[{bar}] {name}\t{count}/{total} ({share * 100:.1f}%)"

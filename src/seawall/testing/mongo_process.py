@@ -11,17 +11,15 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote_plus
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
 from pymongo import MongoClient
+
+from seawall.pki.authority import create_issuing, create_root
 
 START_TIMEOUT_S: Final = 60.0
 CLIENT_SUBJECT: Final = "CN=importer"
@@ -146,75 +144,16 @@ class MongoProcess:
 
 
 def mint_tls_files(folder: Path) -> TlsFiles:
-    """Write a CA, and keys and certificates of ``localhost`` and a client from it, for a day."""
+    """Write a CA, and keys and certificates of ``localhost`` and a client from it."""
     folder.mkdir(parents=True, exist_ok=True)
-    ca_key, key, client_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test run")])
-    ca = (
-        _certificate(ca_name, ca_name, ca_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_KEY_USAGE, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    files = TlsFiles(*(folder / f"{name}.pem" for name in ("ca", "server", "server.key", "client")))
-    files.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    files.certificate.write_bytes(_leaf("localhost", ca, ca_key, key))
-    files.key.write_bytes(_private(key))
-    files.client.write_bytes(_leaf("importer", ca, ca_key, client_key) + _private(client_key))
-    return files
-
-
-def _leaf(
-    name: str,
-    ca: x509.Certificate,
-    ca_key: ec.EllipticCurvePrivateKey,
-    key: ec.EllipticCurvePrivateKey,
-) -> bytes:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    names = [x509.DNSName(name), x509.IPAddress(IPv4Address("127.0.0.1"))]
-    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
-    certificate = (
-        _certificate(subject, ca.subject, key.public_key())
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(issuer, critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-_KEY_USAGE: Final = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-    )
+    authority = create_issuing(create_root(now), now)
+    server = authority.issue_server(["localhost", "127.0.0.1"], now)
+    client = authority.issue_device("importer", now)
+    files = TlsFiles(*(folder / f"{name}.pem" for name in ("ca", "server", "server.key", "client")))
+    chain = (authority.certificate, authority.root)
+    files.ca.write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in chain))
+    files.certificate.write_bytes(server.cert_pem)
+    files.key.write_bytes(server.key_pem)
+    files.client.write_bytes(client.cert_pem + client.key_pem)
+    return files

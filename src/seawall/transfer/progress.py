@@ -24,14 +24,23 @@ def shown_bytes(count: int) -> str:
     return f"{amount:.{digits}f}{UNITS[unit]}"
 
 
-def bar_line(name: str, done: int, total: int | None) -> str:
-    """Return the progress line of the original."""
+def bar_line(
+    name: str, done: int, total: int | None, shown: Callable[[int], str] = shown_bytes
+) -> str:
+    """Return the progress line of the original.
+
+    Args:
+        name: Of the collection.
+        done: So far: bytes, or whatever ``shown`` writes.
+        total: In all; None or 0 if nobody knows.
+        shown: Writes such a number.
+    """
     if not total:
-        return f"{name}\t{shown_bytes(done)}"
+        return f"{name}\t{shown(done)}"
     share = min(done / total, 1.0)
     filled = int(share * CELLS)
     bar = "#" * filled + "." * (CELLS - filled)
-    return f"[{bar}] {name}\t{shown_bytes(done)}/{shown_bytes(total)} ({share * 100:.1f}%)"
+    return f"[{bar}] {name}\t{shown(done)}/{shown(total)} ({share * 100:.1f}%)"
 
 
 def _terminal_line(name: str, done: int, total: int | None, rows: int, elapsed_s: float) -> str:

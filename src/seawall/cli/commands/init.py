@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 
 _DEFAULTS = Settings()
 _LOOPBACK = "127.0.0.1"
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _port_option(flag: str, default: int, words: str) -> Callable[[_Command], _Command]:
+    words += "; 0: any free one."
+    kind = click.IntRange(0, 65_535)
+    return click.option(flag, default=default, show_default=True, type=kind, help=words)
 
 
 @click.command(
@@ -65,13 +73,7 @@ password is generated and shown once.
     metavar="ADDRESS",
     help="Address to listen on for devices.",
 )
-@click.option(
-    "--mqtt-port",
-    default=_DEFAULTS.mqtt.port,
-    show_default=True,
-    type=click.IntRange(0, 65_535),
-    help="Port for devices; 0: any free one.",
-)
+@_port_option("--mqtt-port", _DEFAULTS.mqtt.port, "Port for devices")
 @click.option(
     "--web-host",
     default=_DEFAULTS.web.host,
@@ -79,20 +81,8 @@ password is generated and shown once.
     metavar="ADDRESS",
     help="Address to listen on for people.",
 )
-@click.option(
-    "--web-port",
-    default=_DEFAULTS.web.port,
-    show_default=True,
-    type=click.IntRange(0, 65_535),
-    help="Port for people; 0: any free one.",
-)
-@click.option(
-    "--updates-port",
-    default=_DEFAULTS.updates.port,
-    show_default=True,
-    type=click.IntRange(0, 65_535),
-    help="Port where devices fetch releases; 0: any free one.",
-)
+@_port_option("--web-port", _DEFAULTS.web.port, "Port for people")
+@_port_option("--updates-port", _DEFAULTS.updates.port, "Port where devices fetch releases")
 @click.option(
     "--admin", default="admin", show_default=True, metavar="NAME", help="Name of the first user."
 )
