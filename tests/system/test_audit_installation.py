@@ -190,13 +190,16 @@ def running(
 
 
 def test_a_running_daemon_is_grade_a(running: Path) -> None:
-    audit = seawall("audit", "--json", "--state", str(running))
-    report = json.loads(audit.stdout)
-    faulty = [
-        (each["check"], each["status"], each["evidence"])
-        for each in report["results"]
-        if each["status"] in {"fail", "unknown"} and each["severity"] != "info"
-    ]
+    for _ in range(3):  # a busy machine cannot always answer within the 3 s of a live target
+        audit = seawall("audit", "--json", "--state", str(running))
+        report = json.loads(audit.stdout)
+        faulty = [
+            (each["check"], each["status"], each["evidence"])
+            for each in report["results"]
+            if each["status"] in {"fail", "unknown"} and each["severity"] != "info"
+        ]
+        if not faulty or any(status == "fail" for _, status, _ in faulty):
+            break
     assert (audit.returncode, report["grade"], faulty) == (0, "A", []), audit.stderr
     kinds = [target["kind"] for target in report["targets"]]
     assert kinds[:3] == ["state", "mqtt", "api"]
