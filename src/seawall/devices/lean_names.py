@@ -36,7 +36,7 @@ _SHARED: Final = (
     *("task", "take", "firsts", "digest_of", "claims_of", "set_clock", "record_of", "spare"),
     *("order", "is_order", "identify", "buf", "Document", "convert", "obey", "decimal", "recover"),
     *(
-        "link",
+        "old",
         "seal",
         "Backlog",
         "update_timestamp",

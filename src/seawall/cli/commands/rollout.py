@@ -212,6 +212,8 @@ def status(rollout_id: str | None, watch: bool | None, state: Path, as_json: boo
     with opened(state) as installation:
         details = _details(installation, rollout_id)
         rollout = details.rollout
+        if rollout.state is RolloutState.RUNNING and running_daemon(installation.paths) is None:
+            say("No daemon runs: it goes on once 'seawall up' does.")
         to_people = sys.stdout.isatty() and not as_json
         if watch is None:
             watch = to_people and rollout.state is RolloutState.RUNNING
