@@ -27,6 +27,7 @@ from seawall.testing.audit_rig import (
     Counting,
     Pair,
     audit,
+    flood,
     mint,
     read_until_end,
     rsa_key,
@@ -520,9 +521,9 @@ def test_a_certificate_that_is_none(der: bytes) -> None:
 def test_an_endless_flight_ends() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(16)
-        while True:  # one handshake message that never ends, in whole records
-            writer.write(b"\x16\x03\x03\x40\x00" + b"\x02\x03\xff\xff" + bytes(16_380))
-            await writer.drain()
+        # One handshake message that never ends, in whole records.
+        record = b"\x16\x03\x03\x40\x00" + b"\x02\x03\xff\xff" + bytes(16_380)
+        await flood(reader, writer, record)
 
     with serving(answer) as port:
         target = Target(TargetKind.TLS, "t", HOST, port)

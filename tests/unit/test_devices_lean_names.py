@@ -15,6 +15,7 @@ from seawall.devices.lean_names import SHORT_NAMES, shorten
 from seawall.model.device import Board
 
 FLASH_BYTES = 32 * 1024
+EXAMPLES = Path(__file__).parents[2] / "examples"
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "applications.md"
 
 
@@ -24,6 +25,14 @@ def identifiers(source: bytes) -> Iterator[str]:
             found = getattr(node, attribute, None)
             if isinstance(found, str):
                 yield found
+
+
+def taken_from_others(source: bytes) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +59,10 @@ def test_what_others_call_keeps_its_name(sources: dict[str, bytes]) -> None:
     code = " ".join(re.findall(r"`[^`]+`", GUIDE.read_text().split("## Try it")[0]))
     documented = set(re.findall(r"\b[a-z_]+\b", code))
     assert {"sensors", "measure", "core"} <= documented
+    applications = [*(agent_directory() / "attacks").glob("*.py"), *EXAMPLES.glob("*/*.py")]
+    called = {name for path in applications for name in taken_from_others(path.read_bytes())}
+    assert {"seal", "Link", "sensors"} <= called
+    assert not called & SHORT_NAMES.keys()
     # What `start` calls its argument is up to the application.
     assert not (documented - {"agent"}) & SHORT_NAMES.keys()
 

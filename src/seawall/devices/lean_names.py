@@ -37,7 +37,6 @@ _SHARED: Final = (
     *("order", "is_order", "identify", "buf", "Document", "convert", "obey", "decimal", "recover"),
     *(
         "old",
-        "seal",
         "Backlog",
         "update_timestamp",
         "refresh",

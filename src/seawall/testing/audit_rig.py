@@ -148,6 +148,19 @@ async def read_until_end(reader: asyncio.StreamReader, _: asyncio.StreamWriter) 
         pass
 
 
+async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, piece: bytes) -> None:
+    """Send a piece again and again until the other side ends."""
+    # By what is read: writing to an ended TLS connection does not raise before Python 3.11.5.
+    ended = asyncio.ensure_future(read_until_end(reader, writer))
+    try:
+        while not ended.done():
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+    finally:
+        ended.cancel()
+
+
 # Certificates
 
 

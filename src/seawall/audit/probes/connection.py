@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -127,7 +128,14 @@ class Connection:
 
     def abort(self) -> None:
         """End at once, without a farewell that a target could drag out."""
-        self._writer.transport.abort()
+        abort(self._writer)
+
+
+def abort(writer: asyncio.StreamWriter) -> None:
+    """End a connection at once."""
+    # Up to Python 3.11.4 a TLS transport that has ended raises this (python/cpython issue 101789).
+    with contextlib.suppress(AttributeError):
+        writer.transport.abort()
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from seawall.audit.check import Limits, Unobserved
 from seawall.audit.mqtt_facts import Greeting
+from seawall.audit.probes.connection import abort
 from seawall.audit.target import Access, Target
 from seawall.wire.mqtt.codes import V5
 from seawall.wire.mqtt.packets import Connect
@@ -100,7 +101,7 @@ async def dial(target: Target, asking: Asking, limits: Limits) -> Streams:
     except OSError as error:
         raise Unobserved(_reason(error)) from error
     if context is not None and not _has_pin(streams[1], target.access.pin, asking):
-        streams[1].transport.abort()
+        abort(streams[1])
         raise Unobserved("the server's certificate is not the pinned one: nothing was sent")
     return streams
 

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 from seawall.audit.check import Limits, Unobserved
 from seawall.audit.mqtt_facts import Greeting
+from seawall.audit.probes.connection import abort
 from seawall.audit.probes.mqtt_dial import Asking, Refused, Streams, dial, refused_by_tls
 from seawall.audit.target import Access, Target
 from seawall.wire.mqtt.client import (
@@ -251,11 +252,11 @@ class Link:
         if self.lost is None and self.machine.connected:
             self.machine.disconnect(now=time.monotonic())
             await self._flush()
-        self._writer.transport.abort() if self.lost else self._writer.close()
+        abort(self._writer) if self.lost else self._writer.close()
         try:
             await asyncio.wait_for(self._writer.wait_closed(), 0.2)
         except (OSError, TimeoutError):
-            self._writer.transport.abort()
+            abort(self._writer)
 
 
 class _Turns:
