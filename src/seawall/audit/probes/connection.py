@@ -133,7 +133,7 @@ class Connection:
 
 def abort(writer: asyncio.StreamWriter) -> None:
     """End a connection at once."""
-    # Up to Python 3.11.4 a TLS transport that has ended raises this (python/cpython issue 101789).
+    # What a TLS transport that has ended raises in Python 3.11.2, which is Debian 12's.
     with contextlib.suppress(AttributeError):
         writer.transport.abort()
 
