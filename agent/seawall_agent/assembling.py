@@ -28,6 +28,8 @@ def start(trial=None):
         load("joining").start(agent, config)
         agent.session = None
         if trial or config.get("updates"):
+            for name in "canonical tuf build update".split():
+                load(name)  # as above: the table would grow in the middle of an update
             load("software").start(agent, trial)
         if "application" in str(os.listdir(sys.path[0] or ".")):
             __import__("application").start(agent)
