@@ -8,9 +8,7 @@ which is why resident classes have none and start.py and dial.py fill them in.
 
 import gc
 import sys
-from binascii import crc32  # noqa: F401  these are named once, for all that need them
-from hashlib import sha256  # noqa: F401
-from struct import pack  # noqa: F401
+from hashlib import sha256  # noqa: F401  named once, for all that hash
 sys.modules.pop("asyncio.core", None)
 from asyncio import core  # all that we need; the package around it would take 600 bytes
 

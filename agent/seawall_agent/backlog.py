@@ -1,8 +1,7 @@
 """The seldom needed side of the outbox: to read from flash, and to make room."""
 
+from binascii import crc32
 from struct import unpack
-
-from . import crc32
 
 
 def record_of(f):

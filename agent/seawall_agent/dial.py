@@ -2,8 +2,9 @@
 
 import gc
 import socket
+from struct import pack
 
-from . import core, log, pack, sha256
+from . import core, log, sha256
 from .link import until
 
 

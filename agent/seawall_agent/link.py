@@ -5,11 +5,12 @@ in both directions. Section numbers are of the OASIS standard MQTT Version
 3.1.1. How a connection begins and ends is in dial.py and farewell.py.
 """
 
+from struct import pack
 from time import ticks_diff, ticks_ms
 
 from micropython import const
 
-from . import core, load, log, pack, signer
+from . import core, load, log, signer
 
 _WINDOW = const(8)  # sent and not settled
 _IDS = const(32_768)  # packet identifiers 1 to 32,768 are readings; what is above is not

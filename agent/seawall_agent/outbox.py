@@ -13,8 +13,10 @@ it.
 """
 
 import os
+from binascii import crc32
+from struct import pack
 
-from . import crc32, load, pack
+from . import load
 
 
 class Outbox:

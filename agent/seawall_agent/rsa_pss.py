@@ -1,6 +1,8 @@
 """RSASSA-PSS signatures with SHA-256, MGF1 and a salt of 32 bytes (RFC 8017), verified."""
 
-from . import pack, sha256
+from struct import pack
+
+from . import sha256
 
 _ALGORITHM = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"  # rsaEncryption
 _EXPONENT = b"\2\3\1\0\1"  # 65537, as everybody makes keys

@@ -5,8 +5,9 @@ leaves at least one whole copy, on littlefs and on FAT alike.
 """
 
 import struct
+from binascii import crc32
 
-from . import crc32, load, log
+from . import load, log
 
 _FORMAT = "<IIIQQ"
 
