@@ -56,7 +56,8 @@ def cut_after(connection: Connection, seconds: float) -> None:
         time.sleep(seconds)
         while not connection.is_over:  # in the handshake there is nothing to take hold of
             with contextlib.suppress(OSError):
-                (connection.tls or connection.raw).shutdown(socket.SHUT_RDWR)
+                # Not the method of an SSLSocket, behind which ciphertext would be read as packets.
+                socket.socket.shutdown(connection.tls or connection.raw, socket.SHUT_RDWR)
             time.sleep(0.02)
 
     threading.Thread(target=cut, daemon=True).start()
