@@ -13,6 +13,8 @@ sys.modules.pop("asyncio.core", None)
 from asyncio import core  # all that we need; the package around it would take 600 bytes
 
 del sys.modules["asyncio"]
+# Collected this often, garbage does not push what stays into the pieces that TLS sockets need.
+gc.threshold(gc.mem_free() // 16)
 core.Loop = core.TimeoutError = None  # for what we have none of: tasks that raise, wait_for
 
 
