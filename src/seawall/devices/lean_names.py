@@ -20,38 +20,16 @@ from typing import Final
 
 _SHARED: Final = (
     *("outbox", "context", "facts", "settle", "backlog", "agent", "ahead_ms", "interval_ms"),
-    *(
-        "percent",
-        "starved",
-        "lost",
-        "up",
-        "down",
-        "judge",
-        "topic",
-        "session",
-        "correct",
-        "raw",
-        "tell",
-    ),
-    *("task", "take", "firsts", "digest_of", "claims_of", "set_clock", "record_of", "spare"),
-    *("order", "is_order", "identify", "buf", "Document", "convert", "obey", "decimal", "recover"),
-    *(
-        "old",
-        "Backlog",
-        "update_timestamp",
-        "refresh",
-        "pins",
-        "pads",
-        "pinged",
-        "shrink",
-        "Outbox",
-    ),
-    *("delegations_of", "board", "config", "check_expiry", "update_root", "ids"),
-    *("out", "Tmp36", "verify_point", "until", "verify", "fetch", "is_trusted"),
-    *("put", "reach", "limit", "block", "raws", "files_of", "is_match", "progress", "verdict"),
-    *("wire", "skip", "sink", "pump", "walk", "hash_of", "is_good", "pads_of", "running"),
-    *("unicode", "accept", "escape", "utc_of", "unseal", "report", "Client", "Source", "LONGEST"),
-    *("handle", "last", "sent", "done"),
+    *("percent", "starved", "lost", "up", "down", "judge", "topic", "session", "correct", "raw"),
+    *("tell", "task", "take", "firsts", "digest_of", "claims_of", "set_clock", "record_of"),
+    *("spare", "order", "is_order", "identify", "buf", "Document", "convert", "obey", "decimal"),
+    *("recover", "old", "Backlog", "update_timestamp", "refresh", "pins", "pads", "pinged"),
+    *("shrink", "Outbox", "delegations_of", "board", "config", "check_expiry", "update_root"),
+    *("ids", "out", "Tmp36", "verify_point", "until", "verify", "fetch", "is_trusted", "put"),
+    *("reach", "limit", "block", "raws", "files_of", "is_match", "progress", "verdict", "wire"),
+    *("skip", "sink", "pump", "walk", "hash_of", "is_good", "pads_of", "running", "unicode"),
+    *("accept", "escape", "utc_of", "unseal", "report", "Client", "Source", "LONGEST", "handle"),
+    *("last", "sent", "done"),
 )
 """From the one that takes most to the one that takes least."""
 
@@ -71,7 +49,7 @@ _FREE: Final = (
 )
 """Of ``static_qstr_list`` in MicroPython's py/makeqstrdata.py what the agent has no use for."""
 
-SHORT_NAMES: Final = dict(zip(_SHARED, _FREE, strict=False))
+SHORT_NAMES: Final = dict(zip(_SHARED, _FREE[: len(_SHARED)], strict=True))
 """The name in bytecode, by the name in the sources."""
 
 
