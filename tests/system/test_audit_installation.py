@@ -11,15 +11,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import argon2
 import pytest
+from click.testing import CliRunner
 
+from seawall.audit.check import Limits
 from seawall.audit.fixing import apply, planned
 from seawall.audit.installation import ANSWERED_BY_STATE
 from seawall.audit.target import FleetPolicy, Target, TargetKind
+from seawall.cli.commands.audit import command
 from seawall.daemon.assemble import (
     create_store,
     now_ms,
@@ -189,18 +193,23 @@ def running(
         daemon.stop()
 
 
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give live targets the time that a busy machine may take: grades are asked for, not speed."""
+    limits = Limits(connect_timeout_s=30.0, live_deadline_s=90.0, deadline_s=90.0)
+    monkeypatch.setattr("seawall.cli.audit_run.AuditOrder", partial(AuditOrder, limits=limits))
+
+
+@pytest.mark.usefixtures("patience")
 def test_a_running_daemon_is_grade_a(running: Path) -> None:
-    for _ in range(3):  # a busy machine cannot always answer within the 3 s of a live target
-        audit = seawall("audit", "--json", "--state", str(running))
-        report = json.loads(audit.stdout)
-        faulty = [
-            (each["check"], each["status"], each["evidence"])
-            for each in report["results"]
-            if each["status"] in {"fail", "unknown"} and each["severity"] != "info"
-        ]
-        if not faulty or any(status == "fail" for _, status, _ in faulty):
-            break
-    assert (audit.returncode, report["grade"], faulty) == (0, "A", []), audit.stderr
+    audit = CliRunner().invoke(command, ["--json", "--state", str(running)])
+    report = json.loads(audit.stdout)
+    faulty = [
+        (each["check"], each["status"], each["evidence"])
+        for each in report["results"]
+        if each["status"] in {"fail", "unknown"} and each["severity"] != "info"
+    ]
+    assert (audit.exit_code, report["grade"], faulty) == (0, "A", []), audit.stderr
     kinds = [target["kind"] for target in report["targets"]]
     assert kinds[:3] == ["state", "mqtt", "api"]
     passed = {each["check"] for each in report["results"] if each["status"] == "pass"}

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from seawall.audit.target import Access, FleetPolicy, Target, TargetKind
-from seawall.model.installation import Settings, StatePaths
+from seawall.model.installation import (
+    MqttSettings,
+    Settings,
+    StatePaths,
+    UpdateSettings,
+    WebSettings,
+)
 
 ANSWERED_BY_STATE: Final = frozenset(
     {
@@ -37,6 +44,7 @@ def targets_of(
     running: Mapping[str, Any] | None,
     fleet: FleetPolicy,
     pins: OwnPins,
+    mosquitto: Path | None,
 ) -> tuple[Target, ...]:
     """Return the state directory, and the listeners of its daemon if one runs.
 
@@ -47,17 +55,16 @@ def targets_of(
         running: What ``run/daemon.json`` says of the daemon; None if none runs.
         fleet: What is demanded of devices.
         pins: What its listeners must show.
+        mosquitto: The configuration that was made for Mosquitto; None: there is none.
     """
     state = Target(TargetKind.STATE, str(root), path=root, policy=fleet)
+    written = (
+        () if mosquitto is None else (Target(TargetKind.MOSQUITTO, str(mosquitto), path=mosquitto),)
+    )
     if settings is None or running is None:
-        return (state, *_mosquitto(root, settings))
-    access = Access(ca=Path(StatePaths(root).pki) / "root.crt.pem", pin=pins.server)
-    live = [
-        _broker(settings, running, access),
-        _web(settings, running, replace(access, pin=pins.web)),
-        _updates(settings, running, access),
-    ]
-    return (state, *(each for each in live if each is not None), *_mosquitto(root, settings))
+        return (state, *written)
+    live = (_live(root, running, each) for each in _listeners(settings, pins))
+    return (state, *chain.from_iterable(live), *written)
 
 
 def with_identities(targets: Sequence[Target], lent: Access) -> tuple[Target, ...]:
@@ -80,65 +87,52 @@ def _joined(access: Access, lent: Access) -> Access:
     return replace(access, cert=lent.cert, key=lent.key, other=other)
 
 
-def _mosquitto(root: Path, settings: Settings | None) -> tuple[Target, ...]:
-    """Return the configuration that was made for Mosquitto, once there is one."""
-    path = Path(StatePaths(root).broker) / "mosquitto" / "mosquitto.conf"
-    if settings is None or settings.mqtt.broker != "mosquitto" or not path.is_file():
-        return ()
-    return (Target(TargetKind.MOSQUITTO, str(path), path=path),)
+@dataclass(frozen=True, slots=True)
+class _Listener:
+    """What one of the daemon's listeners is audited as.
+
+    Attributes:
+        kind: Of target.
+        scheme: Of the URL that names it.
+        port_key: Where ``run/daemon.json`` says its port.
+        hosts: Its section of the settings.
+        pin: SHA-256 of its certificate.
+    """
+
+    kind: TargetKind
+    scheme: str
+    port_key: str
+    hosts: MqttSettings | WebSettings | UpdateSettings
+    pin: str | None
 
 
-def _broker(settings: Settings, running: Mapping[str, Any], access: Access) -> Target | None:
-    port = running.get("mqtt_port")
-    if not isinstance(port, int) or not port:
-        return None
-    host = settings.mqtt.public_host
-    return Target(
-        TargetKind.MQTT,
-        f"mqtts://{_in_url(host)}:{port}",
-        host=near(settings.mqtt.host),
-        port=port,
-        uses_tls=True,
-        access=_as(access, host),
-        left_out=ANSWERED_BY_STATE,
-    )
-
-
-def _web(settings: Settings, running: Mapping[str, Any], access: Access) -> Target | None:
-    port = running.get("web_port")
-    if not isinstance(port, int) or not port:
-        return None
-    host = settings.web.public_host
-    return Target(
-        TargetKind.API,
-        f"https://{_in_url(host)}:{port}",
-        host=near(settings.web.host),
-        port=port,
-        uses_tls=True,
-        access=_as(access, host),
-        left_out=ANSWERED_BY_STATE,
-    )
-
-
-def _updates(settings: Settings, running: Mapping[str, Any], access: Access) -> Target | None:
-    port = running.get("updates_port")
-    if not isinstance(port, int) or not port:
-        return None
-    host = settings.updates.public_host
-    return Target(
+def _listeners(settings: Settings, pins: OwnPins) -> tuple[_Listener, ...]:
+    return (
+        _Listener(TargetKind.MQTT, "mqtts", "mqtt_port", settings.mqtt, pins.server),
+        _Listener(TargetKind.API, "https", "web_port", settings.web, pins.web),
         # Not as an interface: who shows no certificate of a device gets no answer at all.
-        TargetKind.TLS,
-        f"tls://{_in_url(host)}:{port}",
-        host=near(settings.updates.host),
-        port=port,
-        uses_tls=True,
-        access=_as(access, host),
-        left_out=ANSWERED_BY_STATE,
+        _Listener(TargetKind.TLS, "tls", "updates_port", settings.updates, pins.server),
     )
 
 
-def _as(access: Access, name: str) -> Access:
-    return replace(access, server_name=name)
+def _live(root: Path, running: Mapping[str, Any], listener: _Listener) -> tuple[Target, ...]:
+    port = running.get(listener.port_key)
+    if not isinstance(port, int) or not port:
+        return ()
+    name = listener.hosts.public_host
+    return (
+        Target(
+            listener.kind,
+            f"{listener.scheme}://{_in_url(name)}:{port}",
+            host=near(listener.hosts.host),
+            port=port,
+            uses_tls=True,
+            access=Access(
+                ca=Path(StatePaths(root).pki) / "root.crt.pem", pin=listener.pin, server_name=name
+            ),
+            left_out=ANSWERED_BY_STATE,
+        ),
+    )
 
 
 def near(host: str) -> str:

@@ -40,7 +40,15 @@ def installation_targets(
         settings = settings_of(root, _MAX_SETTINGS_BYTES).settings
     except Unobserved:
         settings = None
-    return targets_of(root, settings, running, fleet, _pins(root))
+    return targets_of(root, settings, running, fleet, _pins(root), _mosquitto(root, settings))
+
+
+def _mosquitto(root: Path, settings: Settings | None) -> Path | None:
+    """Return the configuration that was made for Mosquitto, once there is one."""
+    if settings is None or settings.mqtt.broker != "mosquitto":
+        return None
+    path = Path(StatePaths(root).broker) / "mosquitto" / "mosquitto.conf"
+    return path if path.is_file() else None
 
 
 def _pins(root: Path) -> OwnPins:
