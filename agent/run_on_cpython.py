@@ -7,6 +7,7 @@ rules), `time.ticks_*`, `micropython.const`.
 """
 
 import base64
+import gc
 import importlib.abc
 import importlib.machinery
 import os
@@ -222,6 +223,8 @@ def install():
     time.ticks_ms = lambda: time.monotonic_ns() // 1_000_000
     time.ticks_diff = lambda a, b: a - b
     time.ticks_add = lambda a, b: a + b
+    gc.mem_free = lambda: 0  # and there is no heap to keep in order
+    gc.threshold = lambda size: None
     micropython = types.ModuleType("micropython")
     micropython.const = lambda value: value
     tls = types.ModuleType("tls")

@@ -97,9 +97,12 @@ def main(trial=None):
         trial: What the guard gives to a version that has to prove itself.
     """
     status = True
-    while status is True:
+    try:
+        while status is True:
+            core.new_event_loop()
+            status = core.run(_run(trial))
+        return status
+    finally:
+        # Or all that was would stay in memory, beside the version that comes after a failed one.
         core.new_event_loop()
-        status = core.run(_run(trial))
-    core.new_event_loop()
-    core.cur_task = None  # or all that was would stay in memory
-    return status
+        core.cur_task = None

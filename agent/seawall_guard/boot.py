@@ -20,6 +20,7 @@ class Trial:
         over: Whether it has been confirmed or rolled back; or this boot is over.
         back: Whether it has been rolled back.
         ended: Whether its code has ended.
+        watched: Whether a thread watches it; see watch_unix.py.
     """
 
     def __init__(self, slots):
@@ -70,7 +71,7 @@ def begin():
         else:
             trial.fail("boot-loop")
             if slot > "b":
-                _watch().restart()
+                _watch().restart(trial)
     except OSError:
         pass  # a try that cannot be burnt is not had
     return slots.live, None
@@ -97,5 +98,5 @@ def end(trial, status):
         again = again or trial.back
     if not again:
         return status
-    _watch().restart()
+    _watch().restart(trial)
     return None

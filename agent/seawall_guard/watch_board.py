@@ -37,4 +37,6 @@ def start(trial, seconds):
     timer.init(period=1000, callback=tick)
 
 
-restart = reset
+def restart(trial):
+    """Begin anew."""
+    reset()

@@ -12,7 +12,15 @@ from _thread import start_new_thread
 
 def start(trial, seconds):
     """Roll a trial back unless it is over in time."""
-    start_new_thread(_wait, (trial, seconds))
+    trial.watched = True
+    start_new_thread(_watch, (trial, seconds))
+
+
+def _watch(trial, seconds):
+    try:
+        _wait(trial, seconds)
+    finally:
+        trial.watched = False
 
 
 def _wait(trial, seconds):
@@ -34,5 +42,7 @@ def _wait(trial, seconds):
             pass  # it can hit this thread as well: once more
 
 
-def restart():
-    """Let main.py go on."""
+def restart(trial):
+    """Let main.py go on, without the thread: what it has in registers keeps memory from collection."""
+    while trial.watched:
+        time.sleep(0.01)
