@@ -1,9 +1,9 @@
 """The device agent of Seawall, for MicroPython.
 
 Memory decides the shape. What is needed all the time is imported: app, link,
-mqtt, outbox, signer, trust, sensors and one hardware module. What is needed now
-and then is read from flash by `load`, used and forgotten; so are constructors,
-which is why resident classes have none and start.py and dial.py fill them in.
+outbox, signer and sensors. What is needed now and then is read from flash by
+`load`, used and forgotten; so are constructors, which is why resident classes
+have none, and assembling.py and what it loads fill them in.
 """
 
 import gc

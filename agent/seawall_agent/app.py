@@ -7,7 +7,7 @@ from . import core, link, load, outbox, sensors  # noqa: F401  what stays, side 
 
 
 class Agent:
-    """One device; see start.py.
+    """One device; see assembling.py.
 
     Attributes:
         pads: Of the device's key; see signer.py.

@@ -17,7 +17,7 @@ def start(trial=None):
         if not agent.context:  # to start again, no other piece of memory so big would be found
             load("trust").start(Agent)
         config = load("config").read()
-        for folder in ("state", "state/outbox"):
+        for folder in ("state", "state/outbox", "trust"):
             try:
                 os.mkdir(folder)
             except OSError:

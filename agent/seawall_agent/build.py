@@ -191,6 +191,7 @@ async def _download(source, to, length, digest, done, total):
                 nonlocal have
                 f.write(piece)
                 h.update(piece)
+                source.progress = True
                 before = have // block
                 have += len(piece)
                 if have // block > before:
@@ -200,9 +201,7 @@ async def _download(source, to, length, digest, done, total):
                         load("software").tell(source, "downloading", percent)
 
             if have < length:
-                path = "targets/files/" + digest.hex()
-                if await source.get(path, have, length, sink) is None:
-                    raise Exception("failed", "missing", True)
+                await source.take("files/" + digest.hex(), have, length, sink)
         if h.digest() == digest:
             return
         _delete(to)

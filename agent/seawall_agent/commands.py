@@ -74,7 +74,7 @@ def obey(agent, wire):
     facts = facts[:]
     facts[3] = order["n"]
     facts[2] = order.get("ms", facts[2])
-    load("state").write(facts)  # before acting: no cut makes us obey twice
+    load("state").write(facts)  # before acting: no cut makes us do it twice; update.py sees to itself
     agent.facts = facts
     log("command", name)
     link.send(b"replies", b'{"re":%d,"ok":true}' % facts[3], 65_003)

@@ -12,8 +12,8 @@ async def reach(owner, link, host, port, name):
     """Give an owner its sockets: ``raw``, and ``s``, whose first write makes the TLS handshake.
 
     Returns:
-        A byte that is 1 once a leaf certificate was accepted; until then `judge` is the context's
-        ``verify_callback``.
+        A byte that is 1 once a leaf certificate was accepted. Until `let_go` is called, `judge` is
+        the context's ``verify_callback``.
     """
     address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
     owner.raw = owner.s = s = socket.socket(address[0], address[1])
@@ -24,13 +24,20 @@ async def reach(owner, link, host, port, name):
         if error.errno not in [115, 119, 36]:  # EINPROGRESS: Linux, ESP32, macOS
             raise
     await until(core._io_queue.queue_write, s)
-    agent = link.agent
     judged = bytearray(1)
-    agent.context.verify_callback = judge(link.pins, judged)
+    context = link.agent.context
+    while context.verify_callback:
+        await core.sleep_ms(20)  # it judges another handshake, and would judge ours
     link.spare = None
     gc.collect()
-    owner.s = agent.context.wrap_socket(s, server_hostname=name, do_handshake_on_connect=False)
+    owner.s = context.wrap_socket(s, server_hostname=name, do_handshake_on_connect=False)
+    context.verify_callback = judge(link.pins, judged)
     return judged
+
+
+def let_go(link):
+    """After a handshake that `reach` began, and never else: let another one be judged."""
+    link.agent.context.verify_callback = None  # and it kept this module in memory
 
 
 async def dial(link):
@@ -41,16 +48,18 @@ async def dial(link):
     link.end = link.skip = 0
     link.out = []
     # CONNECT (3.1): clean session; the will is retained and has QoS 1.
-    link.put(
-        0x10,
-        pack(">H4sBBH", 4, b"MQTT", 4, 0x2E, link.broker[3] // 1000)
-        + _text(link.topic[8:-1])
-        + _text(link.topic + b"status")
-        + _text(b'{"online":false}'),
-    )
-    while not link.flush():
-        await until(core._io_queue.queue_write, s)
-    link.agent.context.verify_callback = None
+    try:
+        link.put(
+            0x10,
+            pack(">H4sBBH", 4, b"MQTT", 4, 0x2E, link.broker[3] // 1000)
+            + _text(link.topic[8:-1])
+            + _text(link.topic + b"status")
+            + _text(b'{"online":false}'),
+        )
+        while not link.flush():
+            await until(core._io_queue.queue_write, s)
+    finally:
+        let_go(link)
     if not judged[0]:
         raise OSError(-0x3000)
     while link.end < 4:

@@ -12,8 +12,8 @@ def close(link):
     code = error.args and error.args[0]
     if isinstance(error, ValueError) or code in [-0x3000, -0x7A00]:
         # So Mbed TLS names what a certificate lacks, and so it passes on what dial.judge says.
-        error = "not pinned" if code == -0x3000 else str(error).strip().replace("\n", ", ")
-        log("refused server certificate:", error)
+        what = "not pinned" if code == -0x3000 else str(error).strip().replace("\n", ", ")
+        log("refused server certificate:", what)
     else:
         log("not connected:", type(error).__name__, error)
     link.task.cancel()
@@ -26,7 +26,6 @@ def close(link):
         if s:
             s.close()
     link.outbox.backlog = link.task = link.s = link.raw = link.out = link.down = link.up = None
-    link.agent.context.verify_callback = None  # it keeps dial.py in memory
     # 1 to 60 s, doubled at each failure, less a random part so that a fleet spreads.
     longest = min(60_000, 2000 << min(link.tries, 5))
     link.tries += 1

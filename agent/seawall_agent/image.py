@@ -37,13 +37,13 @@ async def build(source, file):
                 end += len(part)
                 if end == _BLOCK:
                     write()
+                    source.progress = True
                     if 100 * block * _BLOCK // length >= source.percent:
                         load("software").tell(source, "downloading", source.percent)
 
         start = block * _BLOCK
-        path = "targets/files/" + digest.hex()
-        if start < length and await source.get(path, start, length, sink) is None:
-            raise Exception("failed", "missing", True)
+        if start < length:
+            await source.take("files/" + digest.hex(), start, length, sink)
         if end:
             write()
     os.unlink(_PART)

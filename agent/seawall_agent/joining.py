@@ -3,6 +3,7 @@
 import tls
 from array import array
 
+from . import load
 from .link import Link
 
 
@@ -10,6 +11,7 @@ def start(agent, config):
     """Give an agent its link, as the configuration describes it."""
     agent.link = made = Link()
     made.agent = agent
+    load("dial").let_go(made)  # the context outlives an agent that starts again in a handshake
     made.outbox = agent.outbox
     made.topic = ("devices/%s/" % config["device_id"]).encode()
     broker = config.pop("broker")

@@ -26,7 +26,7 @@ def until(queue, s):
 
 
 class Link:
-    """The connection to the server, made again for ever; see start.py.
+    """The connection to the server, made again for ever; see joining.py.
 
     Attributes:
         agent: The device that speaks.

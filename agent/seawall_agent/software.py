@@ -195,9 +195,9 @@ async def begin(source, slots, slot):
     order = source.order
     boots = source.config.get("max_boots", 3)
     slots.begin_trial(slot, order["version"], order["n"], boots, order["trial_s"])
+    source.agent.again = 75  # first: an image that the boot loader refuses is the guard's to tell
     if slot > "b":
         __import__("seawall_guard.partition").partition.other()[0].set_boot()
-    source.agent.again = 75
 
 
 def judge(error, failures):

@@ -11,7 +11,7 @@ from . import sha256
 def start(agent):
     """Give an agent its context and its key, from the files of the bundle.
 
-    How the ``tls.SSLContext`` verifies, and pins, is up to `start.join`.
+    How the ``tls.SSLContext`` verifies, and pins, is up to `joining.start`.
 
     Raises:
         SystemExit: a file cannot be read.

@@ -338,7 +338,7 @@ class Client:
         waiting = self.known and [("targets", None, None)]
         self.known = False  # a role's document is verified for each delegation to it
         # Without regard to case, as file systems may be: none may take another one's file.
-        visited = ["root", "timestamp", "snapshot"]
+        visited = ["root", "timestamp", "snapshot", "new"]
         while waiting and len(visited) < _DELEGATIONS:
             role, holder, spec = waiting.pop()
             if role.lower() in visited:

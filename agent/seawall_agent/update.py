@@ -8,7 +8,6 @@ reason, and whether to try again later.
 
 import gc
 import json
-import os
 import time
 
 from seawall_guard.slots import numbers
@@ -27,7 +26,8 @@ class Source:
         board: What the device is.
         config: Section ``updates`` of the configuration.
         percent: When to say next how far it has come.
-        progress: Whether anything has come.
+        progress: Whether anything has come of what the device does not have yet; metadata, which
+            each attempt begins with, is none.
         s, raw: TLS socket and the socket below it, or None.
     """
 
@@ -50,14 +50,15 @@ class Source:
         """
         config = self.config
         link = self.agent.link
-        while not link.up:  # it has the TLS context while it connects
+        while not link.up:
             await core.sleep_ms(100)
         name = config["server_name"]
+        dial = load("dial")
+        judged = await dial.reach(self, link, config["host"], config["port"], name)
         try:
-            judged = await load("dial").reach(self, link, config["host"], config["port"], name)
             await self.step(self.s.write, b"G")  # makes the handshake
         finally:
-            self.agent.context.verify_callback = None
+            dial.let_go(link)
         if not judged[0]:
             raise OSError(-0x3000)
 
@@ -115,17 +116,16 @@ class Source:
             piece = buf[at : min(end, at + left)]
             if good and len(piece):
                 sink(piece)
-                self.progress = True
             left -= len(piece)
             if left <= 0:
                 return size if good else None
             at = 0
             end = await self.step(self.s.readinto, buf[:left])
 
-    async def save(self, path, limit, name):
-        """GET a small file to flash; return its length, or None if there is none."""
-        with open(name, "wb") as f:
-            return await self.get(path, 0, limit, f.write)
+    async def take(self, path, start, limit, sink):
+        """GET a target, which has to be there; see `get`."""
+        if await self.get("targets/" + path, start, limit, sink) is None:
+            raise Exception("failed", "missing", True)
 
     async def digest_of(self, path, sink=None):
         """Return the SHA-256 of a file, None if there is none; ``sink`` gets its pieces."""
@@ -192,13 +192,10 @@ async def _find(source, slots):
     now = agent.facts[4]  # what time it is at least
     if agent.ahead_ms is not None:
         now = max(now, (time.time_ns() // 1_000_000 + agent.ahead_ms) // 1000)
-    try:
-        os.mkdir("trust")
-    except OSError:
-        pass
 
     async def fetch(name, limit, path):
-        return await source.save("metadata/" + name, limit, path)
+        with open(path, "wb") as f:
+            return await source.get("metadata/" + name, 0, limit, f.write)
 
     tuf = load("tuf")
     await tuf.refresh("trust/", fetch, now)
@@ -218,10 +215,10 @@ async def _get_manifest(source, digest, length):
     if await digest_of(_MANIFEST) == digest:
         return
     folder, name = source.order["target"].split("/")
-    path = "targets/%s/%s.%s" % (folder, digest.hex(), name)
+    path = "%s/%s.%s" % (folder, digest.hex(), name)
     if length > 16_384:
         raise Exception("too-large")
-    if await source.save(path, length, _MANIFEST) is None:
-        raise Exception("failed", "missing", True)
+    with open(_MANIFEST, "wb") as f:
+        await source.take(path, 0, length, f.write)
     if await digest_of(_MANIFEST) != digest:
         raise Exception("wrong-hash")

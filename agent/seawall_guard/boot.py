@@ -42,9 +42,12 @@ class Trial:
         slots = self.slots
         print("seawall: version %s rolled back: %s" % (slots.version, reason))
         image = slots.trial
-        slots.roll_back(reason)
-        if image > "b":
-            load("partition").back(image)
+        try:
+            slots.roll_back(reason)
+            if image > "b":
+                load("partition").back(image)
+        except OSError:
+            pass  # its tries run out
         return True
 
 
@@ -94,8 +97,9 @@ def end(trial, status):
     if trial:
         if not again and status != 0:
             trial.fail("crashed")
-        trial.over = True
         again = again or trial.back
+        if again:
+            trial.over = True
     if not again:
         return status
     _watch().restart(trial)

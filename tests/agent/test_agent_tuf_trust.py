@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Delegations, Key, Metadata, MetaFile, TargetFile, Targets
 from tuf_rig import NOW, TARGET, Device, Repository, build_site, new_signer
 
 pytestmark = pytest.mark.system
@@ -389,6 +390,36 @@ def test_a_delegated_role_cannot_take_the_place_of_another(
     outcome = newborn.locate(repository, "team/x")
     assert outcome.found is None
     assert newborn.trusted() == before
+
+
+@pytest.mark.parametrize("name", ["team", "new"])
+def test_whatever_a_role_is_called_nobody_signs_what_is_below_it_but_its_keys(
+    name: str, newborn: Device, repository: Repository
+) -> None:
+    """`new` is where documents are while they are verified."""
+    repository.delegate(name, ["*/*"])
+    repository.delegate("leaf", ["*/*"], by=name)
+    repository.publish("targets", "leaf", name)
+    for role in (name, "leaf"):  # no hashes, as python-tuf writes it
+        versions = repository.documents["snapshot"].meta
+        versions[f"{role}.json"] = MetaFile(versions[f"{role}.json"].version)
+    repository.publish()
+    assert newborn.refresh(repository).changed
+    # A thief of nothing at all gives his key the id of the genuine one.
+    (key_id,) = repository.documents[name].delegations.keys
+    leaf, thief = repository.documents["leaf"], new_signer()
+    forged = Targets(version=leaf.version, expires=leaf.expires)
+    forged.targets["x/evil.json"] = TargetFile.from_data("x/evil.json", b"evil", ["sha256"])
+    forged.delegations = Delegations(
+        {key_id: Key.from_dict(key_id, thief.public_key.to_dict())}, {}
+    )
+    document = Metadata(forged)
+    document.sign(thief)
+    (signature,) = document.signatures.values()
+    signature.keyid = key_id
+    document.signatures = {key_id: signature}
+    (repository.served / f"{leaf.version}.leaf.json").write_bytes(document.to_bytes())
+    assert newborn.locate(repository, "x/evil.json").found is None
 
 
 @pytest.mark.parametrize("name", ["../up", "/abs", "a b", "ä", "?", "#", "a/../../b", ".", ".."])

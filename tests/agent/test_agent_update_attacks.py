@@ -120,8 +120,12 @@ def _nothing_there(mirror: Mirror, _target: str) -> None:
 def _mixed(mirror: Mirror, _target: str) -> None:
     # Of the right version, rightly signed, and not the one that the timestamp lists.
     snapshot = mirror.document("snapshot")
-    snapshot.signed.expires += timedelta(seconds=1)
-    mirror.put("snapshot", snapshot)
+    size = len(snapshot.to_bytes())
+    while True:
+        snapshot.signed.expires += timedelta(seconds=1)
+        # Signatures differ in length; and what is longer than listed has another name.
+        if len(mirror.put("snapshot", snapshot)) == size:
+            return
 
 
 def _unsigned_release(mirror: Mirror, target: str) -> None:
@@ -178,6 +182,10 @@ def _served_file(change: Callable[[bytes], bytes | None]) -> Attack:
     return attack
 
 
+def _withheld(mirror: Mirror, target: str) -> None:
+    mirror.withheld.add(mirror.application_of(target))
+
+
 def _changed(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1])
 
@@ -219,6 +227,8 @@ ATTACKS: dict[str, tuple[Attack, str, str, bool]] = {
     "an-oversized-file": (_served_file(lambda data: data + b"x"), "refused", "endless-data", False),
     "an-endless-file": (_served_file(lambda _: bytes(5_000_000)), "refused", "endless-data", False),
     "a-missing-file": (_served_file(lambda _: None), "failed", "missing", True),
+    # A freeze by the network alone: metadata come through each time.
+    "a-withheld-file": (_withheld, "failed", "network", True),
 }  # fmt: skip
 
 

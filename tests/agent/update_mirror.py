@@ -28,11 +28,13 @@ class Mirror:
     Attributes:
         port: To be given to devices.
         instead: Bytes by path; None: there is no such file.
+        withheld: Paths at which it hangs up.
     """
 
     def __init__(self, site: Site) -> None:
         self.site = site
         self.instead: dict[str, bytes | None] = {}
+        self.withheld: set[str] = set()
         mirror = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -61,6 +63,9 @@ class Mirror:
         self._server.server_close()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
+        if request.path.removeprefix("/") in self.withheld:
+            request.close_connection = True
+            return
         data = self.read(request.path.removeprefix("/"))
         first = int(request.headers.get("Range", "bytes=0-")[6:-1])
         data = data if data is None else data[first:]

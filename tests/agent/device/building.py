@@ -45,7 +45,7 @@ class Source:
     contents = {}
     digest_of = load("update").Source.digest_of
 
-    async def get(self, path, start, limit, sink):
+    async def take(self, path, start, limit, sink):
         Source.asked += 1
         data = Source.contents[path.split("/")[-1]][start:]
         for at in range(0, len(data), 500):

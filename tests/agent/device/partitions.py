@@ -104,7 +104,7 @@ class Source:
     asked = []
     breaks_at = None
 
-    async def get(self, path, start, limit, sink):
+    async def take(self, path, start, limit, sink):
         self.asked.append(start)
         end = self.breaks_at or len(IMAGE)
         for at in range(start, end, 333):
@@ -182,6 +182,56 @@ power_on()
 slot, trial = boot.begin()
 assert (slot, trial) == ("a", None)
 assert outcome() == ("a", "-", "1.0", "boot-loop", 1)
+
+# It raises, and flash refuses to note it: its one try is used up.
+begin("1.2.1")
+slot, trial = boot.begin()
+
+
+def refuse(*_, **__):
+    raise OSError(5)
+
+
+trial.slots.roll_back = refuse
+try:
+    boot.end(trial, ValueError("new"))
+    print("it goes on")
+except Reset:
+    power_on()
+boot.begin()
+assert outcome() == ("a", "-", "1.0", "boot-loop", 1)
+
+# It returns, and says that all is well: it has not proved itself.
+begin("1.2.2")
+slot, trial = boot.begin()
+assert boot.end(trial, 0) == 0
+try:
+    for _ in range(10):
+        Timer.callback(None)
+    print("it waits for ever")
+except Reset:
+    power_on()
+assert outcome() == ("a", "-", "1.0", "no-connection", 1)
+WDT.fed = 0
+
+# The boot loader refuses the image: the guard tells it, and the device is free for the next order.
+set_boot = Partition.set_boot
+Partition.set_boot = lambda self: refuse()
+source = Source()
+source.order = {"n": 8, "version": "1.2.3", "trial_s": 2}
+source.config = {}
+source.agent = device = Fake()
+device.facts = [0, 1]
+device.link = Fake()
+device.link.up = False
+try:
+    core.run(load("software").begin(source, Slots(), "ota_0"))
+except OSError:
+    pass
+assert device.again == 75
+boot.begin()
+assert outcome() == ("a", "-", "1.0", "boot-loop", 1)
+Partition.set_boot = set_boot
 
 # It hangs: a timer counts, faster while there is a network.
 begin("1.3")
