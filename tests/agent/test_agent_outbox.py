@@ -150,6 +150,11 @@ def test_the_newest_state_file_may_be_lost(kind: str, tmp_path: Path) -> None:
         assert not any(site.installation.store.refusal_counts().values())
 
 
+def kept(agent: Agent) -> int:
+    """Return how many readings wait on flash."""
+    return sum(path.read_bytes().count(b'"seq"') for path in outbox_files(agent))
+
+
 def test_readings_of_a_long_absence_are_delivered_in_order(tmp_path: Path) -> None:
     with site_in(tmp_path / "site") as site:
         context = server_context(site.installation)
@@ -158,9 +163,10 @@ def test_readings_of_a_long_absence_are_delivered_in_order(tmp_path: Path) -> No
         agent = site.agent("device-1", port=server.port, interval_ms=10)
         measured = 0
         for _ in range(3):
+            before = kept(agent)
             agent.start()
             agent.wait_line("not connected", len(agent.lines("not connected")) + 1)
-            time.sleep(1)  # something is measured
+            agent.wait(lambda before=before: kept(agent) > before + 15, what="readings on flash")
             agent.kill()
         again = ScriptedServer(context, good, port=server.port)
         agent.start()
