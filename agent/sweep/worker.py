@@ -12,6 +12,7 @@ class _Gc:
     collect = staticmethod(lambda: 0)
     mem_free = staticmethod(gc.mem_free)
     mem_alloc = staticmethod(gc.mem_alloc)
+    threshold = staticmethod(lambda size: None)
     enable = disable = collect
 
 

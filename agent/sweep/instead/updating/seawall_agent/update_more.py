@@ -7,7 +7,6 @@ async def _get(self, path, start, limit, sink):
         return None
     for at in range(start, len(data), 900):
         sink(memoryview(data)[at : at + 900])
-        self.progress = True
     return len(data)
 
 
