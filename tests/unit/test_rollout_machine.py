@@ -448,6 +448,69 @@ def test_an_abort_takes_back_what_is_not_tried() -> None:
         assert caught.value.reference == "rollout-state"
 
 
+@pytest.mark.parametrize("state", [WayState.OFFERED, WayState.DOWNLOADING, WayState.VERIFIED])
+def test_a_halt_takes_back_from_who_is_silent_or_shut_out(state: WayState) -> None:
+    fleet = Fleet(4, replace(PLAN, cohorts=(100,)))
+    fleet.run()
+    bad, shut_out, silent, trying = fleet.under_way()
+    for name in (shut_out, silent):
+        fleet.say(name, state)
+    fleet.facts[shut_out] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.run(PLAN.silence_ms - 1)
+    assert fleet.recalls == []
+    fleet.say(trying, WayState.TRYING)
+    fleet.say(bad, WayState.ROLLED_BACK, "crashed")
+    fleet.now_ms += 1
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+    assert sorted(fleet.recalls) == sorted([shut_out, silent])
+    assert fleet.ways[silent].state is WayState.SILENT
+    # Who is enabled has nothing to go on with, and waits for a person as all do.
+    fleet.facts[shut_out] = DeviceFacts(DeviceStatus.ACTIVE, online=True)
+    fleet.run(PLAN.silence_ms)
+    assert fleet.ways[shut_out].state is WayState.WAITING
+    assert len(fleet.offers) == 4
+    assert len(fleet.recalls) == 2
+
+
+def test_who_was_silent_and_goes_on_with_it_after_the_halt_is_called_back_again() -> None:
+    fleet = Fleet(1)
+    fleet.run()
+    (name,) = fleet.under_way()
+    fleet.run(PLAN.silence_ms)
+    assert fleet.recalls == [name]
+    fleet.run(1000 * MINUTE_MS)
+    fleet.say(name, WayState.DOWNLOADING, percent=10)
+    fleet.run()
+    assert fleet.recalls == [name, name]
+    fleet.say(name, WayState.DOWNLOADING, percent=20)
+    fleet.run()
+    assert fleet.recalls == [name, name]
+    assert fleet.ways[name].state is WayState.WAITING
+
+
+def test_an_abort_takes_back_from_who_is_silent_or_shut_out() -> None:
+    fleet = Fleet(6, replace(PLAN, cohorts=(100,), halt_percent=100))
+    fleet.facts["d0005"] = DeviceFacts(DeviceStatus.ACTIVE, online=False)
+    fleet.run()
+    shut_out, silent, shut_out_trying, silent_trying, done = fleet.under_way()
+    for name in (shut_out_trying, silent_trying):
+        fleet.say(name, WayState.TRYING)
+    fleet.say(done, WayState.CONFIRMED)
+    for name in (shut_out, shut_out_trying):
+        fleet.facts[name] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.run(2 * PLAN.silence_ms)
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.rollout = aborted(fleet.rollout, "cli:me", fleet.now_ms)
+    fleet.run()
+    assert sorted(fleet.recalls) == sorted([shut_out, silent])
+    assert fleet.ways[silent].reason == fleet.ways[shut_out].reason == "aborted"
+    # Who tries it may keep it, and is heard.
+    for name in (shut_out_trying, silent_trying):
+        fleet.say(name, WayState.CONFIRMED)
+        assert fleet.ways[name].state is WayState.CONFIRMED
+
+
 @pytest.mark.parametrize("status", [DeviceStatus.DISABLED, DeviceStatus.REVOKED, None])
 def test_who_may_not_connect_is_offered_nothing(status: DeviceStatus | None) -> None:
     fleet = Fleet(2, replace(PLAN, cohorts=(100,)))

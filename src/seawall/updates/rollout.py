@@ -111,6 +111,25 @@ def has_failed_for_good(way: Way) -> bool:
     return way.state in (WayState.REFUSED, WayState.FAILED) and not way.again
 
 
+def doing(way: Way) -> WayState:
+    """Return what a device did last, also of one that is silent or shut out since."""
+    was_cut_off = way.state is WayState.SILENT or is_shut_out(way)
+    return way.steps[-2].state if was_cut_off and len(way.steps) > 1 else way.state
+
+
+def is_shut_out(way: Way) -> bool:
+    """Whether a device takes no part until it is enabled again."""
+    return way.state is WayState.WITHDRAWN and way.reason == DeviceStatus.DISABLED.value
+
+
+def may_hold_order(way: Way) -> bool:
+    """Whether a device may have an order before it, or on its flash, that it does not try yet.
+
+    That of a device that is silent or shut out goes on to wait for it.
+    """
+    return doing(way) in _RECALLABLE
+
+
 def decide(
     rollout: Rollout,
     ways: Sequence[Way],
@@ -135,6 +154,8 @@ def decide(
         step.open_cohorts()
         step.offer()
         step.complete()
+    elif rollout.state is RolloutState.HALTED:
+        step.take_back_from_who_returned()
     elif rollout.state is RolloutState.ABORTED:
         step.withdraw()
     changed = tuple(way for way in step.ways.values() if way is not step.read[way.device_id])
@@ -178,7 +199,7 @@ class _Step:
             if is_over(way, self.plan):
                 return way
             return way.moved(WayState.WITHDRAWN, self.now_ms, status.value if status else "gone")
-        if way.state is WayState.WITHDRAWN and way.reason == DeviceStatus.DISABLED.value:
+        if is_shut_out(way):
             return way.moved(WayState.WAITING, self.now_ms, "enabled")
         runs = facts.software
         is_there = runs is not None and not runs.trial and _same(runs.version, self.target)
@@ -203,7 +224,7 @@ class _Step:
             if reason:
                 self.rollout = replace(self.rollout, state=RolloutState.HALTED, reason=reason)
                 self.events.append(("rollout-halted", {"reason": reason}))
-                self._take_back(WayState.WAITING, "recalled")
+                self._take_back_at_halt()
                 return True
         return False
 
@@ -225,17 +246,30 @@ class _Step:
             return ""
         return f"cohort {cohort + 1}: {_told(failed)}, of {len(ended)} that ended"
 
-    def _take_back(self, state: WayState, reason: str) -> None:
+    def _take_back_at_halt(self) -> None:
+        for way in list(self.ways.values()):
+            if way.state is WayState.SILENT and may_hold_order(way):
+                self.recalls.append(way.device_id)  # it stays what halted it
+            elif may_hold_order(way):
+                # Who is shut out, too: nothing is left that it could go on with.
+                self._take_back(way, WayState.WAITING, "recalled")
+
+    def take_back_from_who_returned(self) -> None:
+        """Take it back from who was silent when it halted, and goes on with it now."""
         for way in list(self.ways.values()):
             if way.state in _RECALLABLE:
-                self.ways[way.device_id] = way.moved(state, self.now_ms, reason)
-                self.recalls.append(way.device_id)
+                self._take_back(way, WayState.WAITING, "recalled")
+
+    def _take_back(self, way: Way, state: WayState, reason: str) -> None:
+        self.ways[way.device_id] = way.moved(state, self.now_ms, reason)
+        self.recalls.append(way.device_id)
 
     def withdraw(self) -> None:
         """Take back what is not tried yet, and wait for nobody; for an aborted roll-out."""
-        self._take_back(WayState.WITHDRAWN, "aborted")
         for way in list(self.ways.values()):
-            if way.state is WayState.WAITING:
+            if may_hold_order(way):
+                self._take_back(way, WayState.WITHDRAWN, "aborted")
+            elif way.state is WayState.WAITING:
                 self.ways[way.device_id] = way.moved(WayState.WITHDRAWN, self.now_ms, "aborted")
             elif way.state is WayState.TRYING:
                 self.ways[way.device_id] = self._unless_silent(way)
