@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from seawall.errors import ConflictError, UsageError
+from seawall.model.command import COMMAND_LIFETIME_MS
 from seawall.model.device import DeviceStatus
 from seawall.model.rollout import (
     FINAL,
@@ -509,6 +510,90 @@ def test_an_abort_takes_back_from_who_is_silent_or_shut_out() -> None:
     for name in (shut_out_trying, silent_trying):
         fleet.say(name, WayState.CONFIRMED)
         assert fleet.ways[name].state is WayState.CONFIRMED
+
+
+@pytest.mark.parametrize("state", sorted(UNDER_WAY))
+def test_who_is_enabled_goes_on_where_it_was_and_is_offered_nothing_again(state: WayState) -> None:
+    fleet = Fleet(2, replace(PLAN, cohorts=(100,)))
+    name, away = sorted(fleet.ways)
+    fleet.facts[away] = DeviceFacts(DeviceStatus.ACTIVE, online=False)
+    fleet.run()
+    fleet.say(name, state)
+    fleet.facts[name] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.run(PLAN.silence_ms)
+    assert fleet.ways[name].state is WayState.WITHDRAWN
+    fleet.facts[name] = DeviceFacts(DeviceStatus.ACTIVE, online=True)
+    fleet.run(1)
+    fleet.run(PLAN.silence_ms - 1)
+    assert fleet.ways[name].state is state
+    fleet.say(name, WayState.ROLLED_BACK, "crashed", boot=3)
+    fleet.run()
+    assert fleet.offers == [name]
+    assert fleet.rollout.state is RolloutState.HALTED
+
+
+def test_who_is_enabled_and_not_back_holds_nobody_up_and_is_not_silent() -> None:
+    fleet = Fleet(4, replace(PLAN, cohorts=(50, 100)))
+    fleet.run()
+    name, other = fleet.under_way()
+    fleet.say(name, WayState.TRYING)
+    fleet.facts[name] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.say(other, WayState.CONFIRMED)
+    fleet.run()
+    fleet.facts[name] = DeviceFacts(DeviceStatus.ACTIVE, online=False)
+    fleet.run()
+    fleet.run(PLAN.soak_ms)
+    later = fleet.of_cohort(1)
+    assert set(later) < set(fleet.offers)
+    for each in later:
+        fleet.say(each, WayState.CONFIRMED)
+    fleet.run(1000 * MINUTE_MS)
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.facts[name] = DeviceFacts(DeviceStatus.ACTIVE, online=True)
+    fleet.run()
+    fleet.facts[name] = DeviceFacts(DeviceStatus.ACTIVE, online=False)
+    fleet.run(PLAN.silence_ms - 1)
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.run(100 * MINUTE_MS)
+    assert fleet.ways[name].state is WayState.SILENT
+    assert fleet.offers.count(name) == 1
+
+
+def test_who_is_enabled_after_its_order_has_expired_is_offered_it_anew() -> None:
+    fleet = Fleet(2, replace(PLAN, cohorts=(100,)))
+    fleet.run()
+    name, other = fleet.under_way()
+    fleet.say(other, WayState.TRYING)
+    fleet.facts[name] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.rollout = paused(fleet.rollout)
+    fleet.run(1)
+    fleet.facts[other] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.run(COMMAND_LIFETIME_MS)
+    fleet.facts |= dict.fromkeys((name, other), DeviceFacts(DeviceStatus.ACTIVE, online=True))
+    fleet.rollout, _ = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    fleet.run()
+    assert fleet.offers == [name, other, name]
+    assert fleet.ways[name].state is WayState.OFFERED
+    assert fleet.ways[other].state is WayState.TRYING
+
+
+def test_who_was_silent_while_it_tried_is_not_asked_again_and_is_heard() -> None:
+    fleet = Fleet(2, replace(PLAN, cohorts=(100,)))
+    fleet.run()
+    name, other = fleet.under_way()
+    fleet.say(name, WayState.TRYING)
+    fleet.say(other, WayState.DOWNLOADING)
+    fleet.run(100 * MINUTE_MS)
+    assert fleet.rollout.state is RolloutState.HALTED
+    fleet.rollout, changed = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    fleet.ways |= {way.device_id: way for way in changed}
+    fleet.run(1)
+    assert fleet.offers == [name, other, other]
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.say(name, WayState.ROLLED_BACK, "crashed", boot=3)
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+    assert "crashed" in fleet.rollout.reason
 
 
 @pytest.mark.parametrize("status", [DeviceStatus.DISABLED, DeviceStatus.REVOKED, None])

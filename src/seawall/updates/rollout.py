@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+from seawall.model.command import COMMAND_LIFETIME_MS
 from seawall.model.device import DeviceStatus
 from seawall.model.release import Version, parse_version
 from seawall.model.rollout import (
@@ -23,6 +24,7 @@ from seawall.model.rollout import (
     RolloutState,
     Way,
     WayState,
+    may_be_repeated,
 )
 
 MAX_UNDER_WAY: Final = 200
@@ -35,6 +37,8 @@ SETTLING_MS: Final = 60_000
 
 AWAY: Final = "away"
 """Why a device waits whose turn it is: it is not connected."""
+ENABLED: Final = "enabled"
+"""Why a device is where it is: it was let in again, and has not connected since."""
 
 _RECALLABLE: Final = UNDER_WAY - {WayState.TRYING}
 _BAD: Final = frozenset({WayState.ROLLED_BACK, WayState.REFUSED, WayState.FAILED, WayState.SILENT})
@@ -80,7 +84,8 @@ class Decision:
 def offered(way: Way, n: int, at_ms: int) -> Way:
     """Return the way of a device that is offered the version by a command of that number."""
     moved = way.moved(WayState.OFFERED, at_ms)
-    return replace(moved, n=n, attempts=way.attempts + 1, heard_ms=at_ms)
+    first_n = n if way.first_n is None else way.first_n
+    return replace(moved, n=n, first_n=first_n, attempts=way.attempts + 1, heard_ms=at_ms)
 
 
 def may_retry(way: Way, plan: Plan) -> bool:
@@ -88,8 +93,7 @@ def may_retry(way: Way, plan: Plan) -> bool:
 
     What was tried and rolled back never is: the version has shown what it does there.
     """
-    is_temporary = way.state in (WayState.REFUSED, WayState.FAILED) and way.again
-    return is_temporary and way.attempts < plan.max_attempts
+    return may_be_repeated(way) and way.attempts < plan.max_attempts
 
 
 def is_over(way: Way, plan: Plan) -> bool:
@@ -199,13 +203,23 @@ class _Step:
             if is_over(way, self.plan):
                 return way
             return way.moved(WayState.WITHDRAWN, self.now_ms, status.value if status else "gone")
-        if is_shut_out(way):
-            return way.moved(WayState.WAITING, self.now_ms, "enabled")
         runs = facts.software
         is_there = runs is not None and not runs.trial and _same(runs.version, self.target)
         if is_there and not (is_over(way, self.plan) or way.state in UNDER_WAY):
             return way.moved(WayState.CONFIRMED, self.now_ms, "already-there")
+        if is_shut_out(way):
+            return self._let_in(way)
+        if _is_awaited(way):
+            return replace(way, reason="", heard_ms=self.now_ms) if facts.online else way
         return self._unless_silent(way)
+
+    def _let_in(self, way: Way) -> Way:
+        """Have a device go on where it was shut out: what came of its order it is still to say."""
+        was = doing(way)
+        waited_ms = self.now_ms - self._past(way.heard_ms)
+        is_given_up = was is WayState.OFFERED and waited_ms >= COMMAND_LIFETIME_MS
+        state = was if was in UNDER_WAY and not is_given_up else WayState.WAITING
+        return way.moved(state, self.now_ms, ENABLED)
 
     def _unless_silent(self, way: Way) -> Way:
         heard_ms = max(self._past(way.heard_ms), self.listening_since_ms)
@@ -298,7 +312,8 @@ class _Step:
 
     def _is_away(self, way: Way) -> bool:
         facts = self.facts.get(way.device_id)
-        return way.state not in UNDER_WAY and (facts is None or not facts.online)
+        is_at_it = way.state in UNDER_WAY and not _is_awaited(way)
+        return not is_at_it and (facts is None or not facts.online)
 
     def offer(self) -> None:
         """Offer it to those whose turn it is, and who are there."""
@@ -328,6 +343,10 @@ class _Step:
                 self.rollout, state=RolloutState.COMPLETE, ended_ms=self.now_ms, reason=""
             )
             self.events.append(("rollout-complete", {}))
+
+
+def _is_awaited(way: Way) -> bool:
+    return way.state in UNDER_WAY and way.reason == ENABLED
 
 
 def _same(text: str, version: Version) -> bool:

@@ -276,7 +276,7 @@ def resume(**given: Any) -> None:
     """Let it go on after a pause or a halt.
 
     After a halt, what has failed so far does not count any more. It stays failed and is
-    not offered again; devices that were silent are.
+    not offered again; devices that were silent are, unless they were trying it.
     """
     from seawall.operations.resume_rollout import resume_rollout  # noqa: PLC0415
 
