@@ -413,6 +413,36 @@ def test_who_was_silent_is_offered_it_again_when_a_person_lets_it_go_on() -> Non
     assert len(fleet.offers) == 2
 
 
+@pytest.mark.parametrize("back_ms", [MINUTE_MS, 365 * 86_400_000])
+def test_after_the_clock_is_put_back_what_fails_halts_and_what_failed_before_does_not(
+    back_ms: int,
+) -> None:
+    fleet = Fleet(5, replace(PLAN, cohorts=(100,)))
+    fleet.run()
+    first, second, third, *_ = fleet.under_way()
+    fleet.say(first, WayState.ROLLED_BACK, "crashed")
+    fleet.run(MINUTE_MS)
+    fleet.rollout, _ = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    fleet.now_ms -= back_ms
+    fleet.listening_ms = fleet.now_ms
+    fleet.run(1)
+    fleet.run(1)
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.say(second, WayState.ROLLED_BACK, "crashed", boot=3)
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+    assert fleet.rollout.reason == "cohort 1: 1 rolled-back (crashed), of 1 that ended"
+    # What failed before the clock was put back, and after a person let it go on, counts still.
+    fleet.now_ms += back_ms
+    fleet.rollout, _ = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    fleet.run(1)
+    fleet.say(third, WayState.ROLLED_BACK, "crashed", boot=3)
+    fleet.now_ms -= back_ms
+    fleet.listening_ms = fleet.now_ms
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+
+
 def test_a_pause_offers_nothing_and_hears_everything() -> None:
     fleet = Fleet(3, replace(PLAN, cohorts=(34, 100)))
     fleet.run()

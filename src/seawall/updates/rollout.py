@@ -231,6 +231,12 @@ class _Step:
         """Return a time that was noted; what is ahead was noted before the clock was put back."""
         return at_ms if at_ms <= self.now_ms else self.listening_since_ms
 
+    def _was_before(self, way: Way, at_ms: int) -> bool:
+        """Whether a way has come into its state at a time, or before."""
+        if min(way.since_ms, at_ms) > self.now_ms:
+            return way.since_ms <= at_ms  # by the same clock
+        return self._past(way.since_ms) <= self._past(at_ms)
+
     def halt(self) -> bool:
         """Halt on bad news; tell whether."""
         for cohort in range(self.rollout.cohort + 1):
@@ -251,7 +257,9 @@ class _Step:
             for way in self.ways.values()
             if way.cohort == cohort
             and way.state is not WayState.WITHDRAWN
-            and not (is_over(way, self.plan) and (not way.attempts or way.since_ms <= since_ms))
+            and not (
+                is_over(way, self.plan) and (not way.attempts or self._was_before(way, since_ms))
+            )
         ]
         ended = [way for way in judged if is_over(way, self.plan)]
         failed = [way for way in ended if has_failed(way, self.plan)]
