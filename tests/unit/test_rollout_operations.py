@@ -295,7 +295,7 @@ async def test_a_device_that_is_tried_in_an_aborted_rollout_falls_silent(stage: 
     abort_rollout(stage.installation)
     await stage.run()
     assert stage.way("a").state is WayState.TRYING
-    await stage.run(Plan().silence_ms)
+    await stage.run(Plan().silence_ms + 1000 * Plan().trial_s)
     assert stage.way("a").state is WayState.SILENT
     assert stage.ordered() == {"a": ["update"]}
 

@@ -223,7 +223,9 @@ class _Step:
 
     def _unless_silent(self, way: Way) -> Way:
         heard_ms = max(self._past(way.heard_ms), self.listening_since_ms)
-        if way.state in UNDER_WAY and self.now_ms - heard_ms >= self.plan.silence_ms:
+        # Who tries it has nothing to say until the trial is over.
+        trial_ms = 1000 * self.plan.trial_s if way.state is WayState.TRYING else 0
+        if way.state in UNDER_WAY and self.now_ms - heard_ms >= self.plan.silence_ms + trial_ms:
             return way.moved(WayState.SILENT, self.now_ms, f"after-{way.state.value}")
         return way
 

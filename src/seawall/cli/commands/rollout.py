@@ -145,7 +145,8 @@ away wait for their turn. What failed for good is never offered again.
     default="15m",
     show_default=True,
     metavar="SPAN",
-    help="A device that was offered it and says nothing of it for so long has failed.",
+    help="A device that was offered it and says nothing of it for so long has failed; "
+    "a trial is not counted.",
 )
 @click.option(
     "--trial",
