@@ -84,7 +84,8 @@ class Plan:
             growing, the last one 100.
         soak_ms: So long a cohort is watched before the next one opens.
         halt_percent: It halts when so many percent of those in a cohort that ended failed.
-        silence_ms: A device that was offered it and says nothing of it for so long is silent.
+        silence_ms: A device that was offered it and says nothing of it for so long is silent;
+            while it tries it, for as long as a trial beside that.
         trial_s: So long a device tries a version before it rolls back, seconds.
         retry_ms: A temporary failure is offered again after this time, doubled each time.
         max_attempts: A device is offered it so often at most.
@@ -297,7 +298,8 @@ def way_after(way: Way, report: UpdateReport) -> Way:
         return way
     boot = way.boot if report.boot is None else report.boot
     taken_back = way.state in (WayState.WAITING, WayState.WITHDRAWN)
-    if taken_back and (_RANK[report.state] < _RANK[WayState.TRYING] or report.again):
+    may_repeat = report.again and report.state is not WayState.ROLLED_BACK
+    if taken_back and (_RANK[report.state] < _RANK[WayState.TRYING] or may_repeat):
         return way  # it had not heard yet, or has
     before = (way.boot, _RANK.get(way.state, 0), way.percent or 0)
     if (boot, _RANK[report.state], report.percent or 0) <= before:
