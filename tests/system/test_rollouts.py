@@ -243,10 +243,9 @@ def test_a_rollout_goes_on_where_it_was_when_the_daemon_is_killed(
 
 def test_silence_halts_and_calls_back(site: Site, wait_until: WaitUntil) -> None:
     site.publish("1.0")
-    site.add("gone", says_nothing)
+    gone = site.add("gone", says_nothing)
     site.start()
-    for device in site.devices.values():
-        device.start()
+    gone.start()
     plan = Plan(cohorts=(100,), silence_ms=1000)
     start_rollout(site.installation, NewRollout("unix/1.0", plan=plan))
     wait_until(lambda: site.state() is RolloutState.HALTED, 30)
@@ -254,3 +253,6 @@ def test_silence_halts_and_calls_back(site: Site, wait_until: WaitUntil) -> None
     assert details.rollout.reason == "cohort 1: 1 silent, of 1 that ended"
     assert Board(details.rollout.board) is Board.UNIX
     assert "halted" in site.daemon.log()
+    wait_until(lambda: gone.aborts == 1, 30, "its order is not taken back")
+    assert len(gone.orders) == 1
+    assert site.states() == {"gone": "silent"}

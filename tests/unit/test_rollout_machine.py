@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from seawall.errors import ConflictError, UsageError
+from seawall.model.command import COMMAND_LIFETIME_MS
 from seawall.model.device import DeviceStatus
 from seawall.model.rollout import (
     FINAL,
@@ -285,6 +286,19 @@ def test_silence_halts() -> None:
     assert fleet.rollout.state is RolloutState.HALTED
 
 
+def test_who_tries_it_is_not_silent_before_the_trial_is_over() -> None:
+    fleet = Fleet(1, replace(PLAN, trial_s=3600))
+    fleet.run()
+    (name,) = fleet.under_way()
+    fleet.say(name, WayState.TRYING)
+    fleet.run(3600_000 + PLAN.silence_ms - 1)
+    assert fleet.ways[name].state is WayState.TRYING
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.run(1)
+    assert fleet.ways[name].state is WayState.SILENT
+    assert fleet.rollout.state is RolloutState.HALTED
+
+
 def test_nobody_is_silent_while_nobody_listens() -> None:
     fleet = Fleet(1)
     fleet.run()
@@ -412,6 +426,36 @@ def test_who_was_silent_is_offered_it_again_when_a_person_lets_it_go_on() -> Non
     assert len(fleet.offers) == 2
 
 
+@pytest.mark.parametrize("back_ms", [MINUTE_MS, 365 * 86_400_000])
+def test_after_the_clock_is_put_back_what_fails_halts_and_what_failed_before_does_not(
+    back_ms: int,
+) -> None:
+    fleet = Fleet(5, replace(PLAN, cohorts=(100,)))
+    fleet.run()
+    first, second, third, *_ = fleet.under_way()
+    fleet.say(first, WayState.ROLLED_BACK, "crashed")
+    fleet.run(MINUTE_MS)
+    fleet.rollout, _ = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    fleet.now_ms -= back_ms
+    fleet.listening_ms = fleet.now_ms
+    fleet.run(1)
+    fleet.run(1)
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.say(second, WayState.ROLLED_BACK, "crashed", boot=3)
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+    assert fleet.rollout.reason == "cohort 1: 1 rolled-back (crashed), of 1 that ended"
+    # What failed before the clock was put back, and after a person let it go on, counts still.
+    fleet.now_ms += back_ms
+    fleet.rollout, _ = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    fleet.run(1)
+    fleet.say(third, WayState.ROLLED_BACK, "crashed", boot=3)
+    fleet.now_ms -= back_ms
+    fleet.listening_ms = fleet.now_ms
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+
+
 def test_a_pause_offers_nothing_and_hears_everything() -> None:
     fleet = Fleet(3, replace(PLAN, cohorts=(34, 100)))
     fleet.run()
@@ -446,6 +490,153 @@ def test_an_abort_takes_back_what_is_not_tried() -> None:
         with pytest.raises(ConflictError) as caught:
             order(fleet.rollout)
         assert caught.value.reference == "rollout-state"
+
+
+@pytest.mark.parametrize("state", [WayState.OFFERED, WayState.DOWNLOADING, WayState.VERIFIED])
+def test_a_halt_takes_back_from_who_is_silent_or_shut_out(state: WayState) -> None:
+    fleet = Fleet(4, replace(PLAN, cohorts=(100,)))
+    fleet.run()
+    bad, shut_out, silent, trying = fleet.under_way()
+    for name in (shut_out, silent):
+        fleet.say(name, state)
+    fleet.facts[shut_out] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.run(PLAN.silence_ms - 1)
+    assert fleet.recalls == []
+    fleet.say(trying, WayState.TRYING)
+    fleet.say(bad, WayState.ROLLED_BACK, "crashed")
+    fleet.now_ms += 1
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+    assert sorted(fleet.recalls) == sorted([shut_out, silent])
+    assert fleet.ways[silent].state is WayState.SILENT
+    # Who is enabled has nothing to go on with, and waits for a person as all do.
+    fleet.facts[shut_out] = DeviceFacts(DeviceStatus.ACTIVE, online=True)
+    fleet.run(PLAN.silence_ms)
+    assert fleet.ways[shut_out].state is WayState.WAITING
+    assert len(fleet.offers) == 4
+    assert len(fleet.recalls) == 2
+
+
+def test_who_was_silent_and_goes_on_with_it_after_the_halt_is_called_back_again() -> None:
+    fleet = Fleet(1)
+    fleet.run()
+    (name,) = fleet.under_way()
+    fleet.run(PLAN.silence_ms)
+    assert fleet.recalls == [name]
+    fleet.run(1000 * MINUTE_MS)
+    fleet.say(name, WayState.DOWNLOADING, percent=10)
+    fleet.run()
+    assert fleet.recalls == [name, name]
+    fleet.say(name, WayState.DOWNLOADING, percent=20)
+    fleet.run()
+    assert fleet.recalls == [name, name]
+    assert fleet.ways[name].state is WayState.WAITING
+
+
+def test_an_abort_takes_back_from_who_is_silent_or_shut_out() -> None:
+    fleet = Fleet(6, replace(PLAN, cohorts=(100,), halt_percent=100))
+    fleet.facts["d0005"] = DeviceFacts(DeviceStatus.ACTIVE, online=False)
+    fleet.run()
+    shut_out, silent, shut_out_trying, silent_trying, done = fleet.under_way()
+    for name in (shut_out_trying, silent_trying):
+        fleet.say(name, WayState.TRYING)
+    fleet.say(done, WayState.CONFIRMED)
+    for name in (shut_out, shut_out_trying):
+        fleet.facts[name] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.run(2 * PLAN.silence_ms)
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.rollout = aborted(fleet.rollout, "cli:me", fleet.now_ms)
+    fleet.run()
+    assert sorted(fleet.recalls) == sorted([shut_out, silent])
+    assert fleet.ways[silent].reason == fleet.ways[shut_out].reason == "aborted"
+    # Who tries it may keep it, and is heard.
+    for name in (shut_out_trying, silent_trying):
+        fleet.say(name, WayState.CONFIRMED)
+        assert fleet.ways[name].state is WayState.CONFIRMED
+
+
+@pytest.mark.parametrize("state", sorted(UNDER_WAY))
+def test_who_is_enabled_goes_on_where_it_was_and_is_offered_nothing_again(state: WayState) -> None:
+    fleet = Fleet(2, replace(PLAN, cohorts=(100,)))
+    name, away = sorted(fleet.ways)
+    fleet.facts[away] = DeviceFacts(DeviceStatus.ACTIVE, online=False)
+    fleet.run()
+    fleet.say(name, state)
+    fleet.facts[name] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.run(PLAN.silence_ms)
+    assert fleet.ways[name].state is WayState.WITHDRAWN
+    fleet.facts[name] = DeviceFacts(DeviceStatus.ACTIVE, online=True)
+    fleet.run(1)
+    fleet.run(PLAN.silence_ms - 1)
+    assert fleet.ways[name].state is state
+    fleet.say(name, WayState.ROLLED_BACK, "crashed", boot=3)
+    fleet.run()
+    assert fleet.offers == [name]
+    assert fleet.rollout.state is RolloutState.HALTED
+
+
+def test_who_is_enabled_and_not_back_holds_nobody_up_and_is_not_silent() -> None:
+    fleet = Fleet(4, replace(PLAN, cohorts=(50, 100)))
+    fleet.run()
+    name, other = fleet.under_way()
+    fleet.say(name, WayState.TRYING)
+    fleet.facts[name] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.say(other, WayState.CONFIRMED)
+    fleet.run()
+    fleet.facts[name] = DeviceFacts(DeviceStatus.ACTIVE, online=False)
+    fleet.run()
+    fleet.run(PLAN.soak_ms)
+    later = fleet.of_cohort(1)
+    assert set(later) < set(fleet.offers)
+    for each in later:
+        fleet.say(each, WayState.CONFIRMED)
+    fleet.run(1000 * MINUTE_MS)
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.facts[name] = DeviceFacts(DeviceStatus.ACTIVE, online=True)
+    fleet.run()
+    fleet.facts[name] = DeviceFacts(DeviceStatus.ACTIVE, online=False)
+    fleet.run(PLAN.silence_ms - 1)
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.run(100 * MINUTE_MS)
+    assert fleet.ways[name].state is WayState.SILENT
+    assert fleet.offers.count(name) == 1
+
+
+def test_who_is_enabled_after_its_order_has_expired_is_offered_it_anew() -> None:
+    fleet = Fleet(2, replace(PLAN, cohorts=(100,)))
+    fleet.run()
+    name, other = fleet.under_way()
+    fleet.say(other, WayState.TRYING)
+    fleet.facts[name] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.rollout = paused(fleet.rollout)
+    fleet.run(1)
+    fleet.facts[other] = DeviceFacts(DeviceStatus.DISABLED, online=False)
+    fleet.run(COMMAND_LIFETIME_MS)
+    fleet.facts |= dict.fromkeys((name, other), DeviceFacts(DeviceStatus.ACTIVE, online=True))
+    fleet.rollout, _ = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    fleet.run()
+    assert fleet.offers == [name, other, name]
+    assert fleet.ways[name].state is WayState.OFFERED
+    assert fleet.ways[other].state is WayState.TRYING
+
+
+def test_who_was_silent_while_it_tried_is_not_asked_again_and_is_heard() -> None:
+    fleet = Fleet(2, replace(PLAN, cohorts=(100,)))
+    fleet.run()
+    name, other = fleet.under_way()
+    fleet.say(name, WayState.TRYING)
+    fleet.say(other, WayState.DOWNLOADING)
+    fleet.run(100 * MINUTE_MS)
+    assert fleet.rollout.state is RolloutState.HALTED
+    fleet.rollout, changed = resumed(fleet.rollout, list(fleet.ways.values()), fleet.now_ms)
+    fleet.ways |= {way.device_id: way for way in changed}
+    fleet.run(1)
+    assert fleet.offers == [name, other, other]
+    assert fleet.rollout.state is RolloutState.RUNNING
+    fleet.say(name, WayState.ROLLED_BACK, "crashed", boot=3)
+    fleet.run()
+    assert fleet.rollout.state is RolloutState.HALTED
+    assert "crashed" in fleet.rollout.reason
 
 
 @pytest.mark.parametrize("status", [DeviceStatus.DISABLED, DeviceStatus.REVOKED, None])
@@ -501,6 +692,15 @@ def test_reports_again_in_the_same_order_change_nothing(reports: list[UpdateRepo
     assert (again.state, again.boot, again.steps) == (way.state, way.boot, way.steps)
 
 
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("state", [WayState.WAITING, WayState.WITHDRAWN, WayState.SILENT])
+def test_a_roll_back_ends_a_way_whose_order_was_taken_back(state: WayState, again: bool) -> None:
+    way = offered(Way("r1", "a", 0, WayState.WAITING, T0_MS, T0_MS), 1, T0_MS)
+    way = way.moved(state, T0_MS, "recalled")
+    report = UpdateReport("a", T0_MS + 1, 1, WayState.ROLLED_BACK, 3, None, "crashed", again)
+    assert way_after(way, report).state is WayState.ROLLED_BACK
+
+
 def test_what_runs_is_news_only_of_a_later_boot_or_when_a_trial_is_confirmed() -> None:
     known = DeviceSoftware("a", "2.0", "b", True, 5, T0_MS)
     for version, trial, boot, is_news in [
@@ -522,7 +722,7 @@ class Rollouts(RuleBasedStateMachine):
     """A fleet that does anything, in any order; the promises hold after each step."""
 
     @initialize(
-        count=st.integers(1, 30),
+        count=st.integers(1, 3) | st.integers(1, 30),
         percents=st.sets(st.integers(1, 99), max_size=3),
         halt_percent=st.sampled_from([0.0, 5.0, 30.0, 100.0]),
         there=st.integers(0, 3),
@@ -531,6 +731,12 @@ class Rollouts(RuleBasedStateMachine):
         plan = replace(PLAN, cohorts=(*sorted(percents), 100), halt_percent=halt_percent)
         self.fleet = Fleet(count, plan, there)
         self.names = sorted(self.fleet.ways)
+        # What the devices did, whatever was made of it.
+        self.orders: dict[str, list[int]] = {name: [] for name in self.names}
+        self.boots_of = dict.fromkeys(self.names, 0)
+        self.said: list[UpdateReport] = []
+        self.is_complete = False
+        self.ended: set[tuple[str, int]] = set()
         self.ended_for_good: set[str] = set()
         self.cohort = 0
 
@@ -553,7 +759,8 @@ class Rollouts(RuleBasedStateMachine):
             assert way.state is WayState.WAITING or may_retry(way, fleet.rollout.plan)
             assert way.device_id not in self.ended_for_good
         for name in decision.recalls:
-            assert before[name].state in UNDER_WAY - {WayState.TRYING}
+            assert self.orders[name], "of what it was never given"
+            assert before[name].state is not WayState.TRYING
             assert name not in [way.device_id for way in decision.offers]
         for name, way in fleet.ways.items():
             if before[name].state is WayState.CONFIRMED:
@@ -563,28 +770,42 @@ class Rollouts(RuleBasedStateMachine):
         number=st.integers(0, 99),
         state=st.sampled_from(sorted(UNDER_WAY | FINAL)),
         again=st.booleans(),
-        boot=st.integers(0, 4),
-        old=st.integers(0, 2),
+        starts=st.booleans(),
+        old=st.integers(1, 3),
     )
-    def report(self, number: int, state: WayState, again: bool, boot: int, old: int) -> None:
+    def report(self, number: int, state: WayState, again: bool, starts: bool, old: int) -> None:
+        """A device says something new of the newest order, or of one before."""
         name = self.pick(number)
-        way = self.fleet.ways[name]
-        if way.n is None:
+        given = self.orders[name]
+        re = given[-min(old, len(given))] if given else 0
+        if not given or (name, re) in self.ended:
             return
-        re = max(1, way.n - old)
-        after = way_after(
-            way, UpdateReport(name, self.fleet.now_ms, re, state, boot, None, "why", again)
-        )
-        if after.state in FINAL and (after.state is WayState.ROLLED_BACK or not after.again):
+        self.boots_of[name] += starts
+        boot = self.boots_of[name]
+        said = UpdateReport(name, self.fleet.now_ms, re, state, boot, None, "why", again)
+        self.said.append(said)
+        if state in FINAL:
+            self.ended.add((name, re))
+        is_refusal = state in (WayState.REFUSED, WayState.FAILED) and not again
+        if state is WayState.ROLLED_BACK or (is_refusal and re == given[-1]):
             self.ended_for_good.add(name)
-        self.fleet.ways[name] = after
+        self.fleet.ways[name] = way_after(self.fleet.ways[name], said)
 
-    @rule(number=st.integers(0, 99), boot=st.integers(0, 5), there=st.booleans())
-    def boots(self, number: int, boot: int, there: bool) -> None:
+    @rule(number=st.integers(0, 99))
+    def report_again(self, number: int) -> None:
+        """What a device has said before comes another time."""
+        if self.said:
+            said = self.said[number % len(self.said)]._replace(at_ms=self.fleet.now_ms)
+            name = said.device_id
+            self.fleet.ways[name] = way_after(self.fleet.ways[name], said)
+
+    @rule(number=st.integers(0, 99), starts=st.booleans(), there=st.booleans())
+    def boots(self, number: int, starts: bool, there: bool) -> None:
         name = self.pick(number)
         fleet = self.fleet
+        self.boots_of[name] += starts
         version = "2" if there else "1.9"
-        report = RunningReport(name, fleet.now_ms, version, "a", False, boot)
+        report = RunningReport(name, fleet.now_ms, version, "a", False, self.boots_of[name])
         software = software_after(fleet.facts[name].software, report)
         if software is not None:
             fleet.facts[name] = fleet.facts[name]._replace(software=software)
@@ -605,6 +826,11 @@ class Rollouts(RuleBasedStateMachine):
     @rule(span_ms=st.sampled_from([1, MINUTE_MS, PLAN.soak_ms, PLAN.silence_ms]))
     def time_passes(self, span_ms: int) -> None:
         self.fleet.now_ms += span_ms
+
+    @rule(span_ms=st.sampled_from([MINUTE_MS, PLAN.silence_ms, 365 * 86_400_000]))
+    def clock_is_put_back(self, span_ms: int) -> None:
+        self.fleet.now_ms -= span_ms
+        self.fleet.listening_ms = self.fleet.now_ms
 
     @rule()
     def restarts(self) -> None:
@@ -641,12 +867,18 @@ class Rollouts(RuleBasedStateMachine):
         assert rollout.cohort >= self.cohort
         self.cohort = rollout.cohort
         for name, way in fleet.ways.items():
+            if way.n is not None and way.n not in self.orders[name]:
+                assert name not in self.ended_for_good, "what failed there is offered again"
+                self.orders[name].append(way.n)
+            if name in self.ended_for_good:
+                assert is_over(way, plan), "what a device said is lost"
             assert (way.n is None) == (way.attempts == 0)
             assert way.cohort <= rollout.cohort or not way.attempts
             if name in fleet.there:
                 assert way.attempts == 0
         assert len(fleet.under_way()) <= MAX_UNDER_WAY
-        if rollout.state is RolloutState.COMPLETE:
+        if rollout.state is RolloutState.COMPLETE and not self.is_complete:
+            self.is_complete = True  # from now on, who was silent may still return
             assert all(is_over(way, plan) for way in fleet.ways.values())
         assert (rollout.ended_ms is None) == rollout.state.is_open
 

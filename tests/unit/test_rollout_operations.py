@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any, cast
@@ -28,6 +29,8 @@ from seawall.model.rollout import (
 )
 from seawall.operations import start_rollout as starting
 from seawall.operations.abort_rollout import abort_rollout
+from seawall.operations.disable_device import disable_device
+from seawall.operations.enable_device import enable_device
 from seawall.operations.installation import Installation
 from seawall.operations.list_rollouts import list_rollouts
 from seawall.operations.pause_rollout import pause_rollout
@@ -51,6 +54,9 @@ ALL_AT_ONCE = Plan(cohorts=(100,), soak_ms=0)
 class Keys:
     def master_key(self) -> bytes:
         return MASTER
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 def release(board: str = "unix", version: str = "1.2.0") -> Release:
@@ -289,9 +295,35 @@ async def test_a_device_that_is_tried_in_an_aborted_rollout_falls_silent(stage: 
     abort_rollout(stage.installation)
     await stage.run()
     assert stage.way("a").state is WayState.TRYING
-    await stage.run(Plan().silence_ms)
+    await stage.run(Plan().silence_ms + 1000 * Plan().trial_s)
     assert stage.way("a").state is WayState.SILENT
     assert stage.ordered() == {"a": ["update"]}
+
+
+async def test_an_abort_reaches_who_is_silent_or_shut_out_once_it_returns(stage: Stage) -> None:
+    stage.add("a", "b", "c")
+    stage.add("away", online=False)
+    plan = replace(ALL_AT_ONCE, halt_percent=100)
+    start_rollout(stage.installation, NewRollout("1.2.0", plan=plan))
+    await stage.run()
+    stage.say("a", WayState.DOWNLOADING)
+    disable_device(stage.installation, "a")
+    stage.say("b", WayState.CONFIRMED)
+    for name in ("a", "c"):
+        stage.presence[name] = Presence(False, stage.now_ms)
+    await stage.run(plan.silence_ms)
+    assert stage.way("c").state is WayState.SILENT
+    abort_rollout(stage.installation)
+    stage.start()  # what is left to do is seen by whoever starts next
+    await stage.run()
+    taken_back = {"a": ["update", "update-abort"], "b": ["update"], "c": ["update", "update-abort"]}
+    taken_back["away"] = []
+    assert stage.ordered() == taken_back
+    enable_device(stage.installation, "a")
+    await stage.run()
+    assert stage.ordered() == taken_back
+    open_now = [command.name for command in stage.store.commands(device_id="a", only_open=True)]
+    assert open_now == ["update", "update-abort"]
 
 
 async def test_another_start_goes_on_and_offers_nothing_twice(stage: Stage) -> None:

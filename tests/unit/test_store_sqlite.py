@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import sqlite3
@@ -9,6 +10,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,11 +19,12 @@ import pytest
 from seawall.errors import StoreError, StoreFullError
 from seawall.model.history import ReadingQuery
 from seawall.model.reading import Batch, ReplayWindow
+from seawall.store.rollout_text import way_of, way_text
 from seawall.store.sqlite import open_sqlite_store
 from seawall.store.sqlite.schema import APPLICATION_ID, STEPS, migrate
 from seawall.store.sqlite.store import SqliteStore
 from seawall.testing.command_contract import order
-from seawall.testing.rollout_contract import begin
+from seawall.testing.rollout_contract import a_way, begin, offered
 from seawall.testing.store_contract import T0_MS, a_device, a_reading, a_refusal, an_event
 
 NOBODY_UID = 65534
@@ -318,3 +321,10 @@ def test_reading_connections_are_few(store: SqliteStore) -> None:
     for _ in range(50):
         store.devices()
     assert len(store._database._readers) == 1
+
+
+def test_ways_of_earlier_checkouts_are_read() -> None:
+    way = offered(a_way(), 7)
+    assert way_of("r1", "a", 0, way_text(way)) == way
+    without_first_n = json.dumps(json.loads(way_text(way))[:-1])
+    assert way_of("r1", "a", 0, without_first_n) == replace(way, first_n=None)

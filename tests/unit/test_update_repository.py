@@ -9,6 +9,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ from seawall.errors import (
 from seawall.model.device import Board
 from seawall.model.installation import Settings, StatePaths
 from seawall.model.release import Release, parse_version
+from seawall.model.rollout import RolloutChange, RolloutState
+from seawall.operations.abort_rollout import abort_rollout
 from seawall.operations.change_update_keys import (
     add_update_key,
     recover_update_role,
@@ -56,6 +59,7 @@ from seawall.operations.withdraw_release import withdraw_release
 from seawall.pki import files
 from seawall.pki.keystore import Keystore
 from seawall.testing.memory_store import MemoryStore
+from seawall.testing.rollout_contract import begin
 from seawall.testing.update_repository import (
     NEW_KEYS,
     PASSPHRASE,
@@ -302,6 +306,27 @@ def test_a_withdrawn_release_is_offered_to_nobody_and_its_version_stays_used(
         show_release(installation, "unix/1.1")
     _publish(installation, "1.2")
     assert client.targets() == ["unix/1.0.json", "unix/1.2.json"]
+
+
+def test_a_release_that_is_rolled_out_is_not_withdrawn(
+    installation: Installation, client: Client
+) -> None:
+    for version in ("1.0", "1.1"):
+        _publish(installation, version)
+    rollout = begin(installation.store, "r7", version="1.1")
+    for state in (RolloutState.PAUSED, RolloutState.HALTED, RolloutState.RUNNING):
+        change = RolloutChange(replace(rollout, state=state))
+        installation.store.change_rollout(change)
+        rollout = replace(rollout, revision=rollout.revision + 1)
+        with pytest.raises(ConflictError) as caught:
+            withdraw_release(installation, "unix/1.1", SIGNING)
+        assert caught.value.reference == "release-rolled-out"
+        assert "seawall rollout abort r7" in (caught.value.hint or "")
+    assert client.targets() == ["unix/1.0.json", "unix/1.1.json"]
+    withdraw_release(installation, "unix/1.0", SIGNING)
+    abort_rollout(installation, "r7")
+    withdraw_release(installation, "unix/1.1", SIGNING)
+    assert client.targets() == []
 
 
 def test_a_release_is_found_by_its_names(installation: Installation) -> None:

@@ -25,6 +25,7 @@ from seawall.model.rollout import (
 )
 from seawall.operations.advance_rollout import FleetNow, advance_rollout
 from seawall.operations.installation import Installation
+from seawall.updates.rollout import may_hold_order
 
 _log = logging.getLogger("seawall.daemon")
 
@@ -102,6 +103,8 @@ class RolloutRunner:
                 # A report or a person came in between: it is read again, and decided again.
                 _log.debug("roll-out %s: %s", rollout.rollout_id, error)
                 self._revision = -1
+                if rollout.state is RolloutState.ABORTED:
+                    break  # what it takes back must come before what a later one orders
                 continue
             if decision is None:
                 continue
@@ -145,7 +148,7 @@ class RolloutRunner:
             if rollout.state is RolloutState.COMPLETE or name in self._settled:
                 continue
             ways = self._store.ways(name)
-            if is_open or any(way.state in _UNSETTLED for way in ways):
+            if is_open or any(way.state in _UNSETTLED or may_hold_order(way) for way in ways):
                 found.append((rollout, ways))
             else:  # it was aborted, and what follows from that is done
                 self._settled.add(name)

@@ -84,7 +84,8 @@ class Plan:
             growing, the last one 100.
         soak_ms: So long a cohort is watched before the next one opens.
         halt_percent: It halts when so many percent of those in a cohort that ended failed.
-        silence_ms: A device that was offered it and says nothing of it for so long is silent.
+        silence_ms: A device that was offered it and says nothing of it for so long is silent;
+            while it tries it, for as long as a trial beside that.
         trial_s: So long a device tries a version before it rolls back, seconds.
         retry_ms: A temporary failure is offered again after this time, doubled each time.
         max_attempts: A device is offered it so often at most.
@@ -166,6 +167,7 @@ class Way:
         again: Whether the device says that it may succeed another time.
         attempts: How often it was offered.
         n: Number of the newest command that offers it.
+        first_n: Number of the first one.
         boot: Of the device, when it last said something of it.
         steps: What it went through, oldest first, `MAX_STEPS` at most.
         revision: Grows with each change; see `store.contract.RolloutStore`.
@@ -182,6 +184,7 @@ class Way:
     again: bool = False
     attempts: int = 0
     n: int | None = None
+    first_n: int | None = None
     boot: int = 0
     steps: tuple[WayStep, ...] = field(default=())
     revision: int = 0
@@ -286,13 +289,17 @@ def way_after(way: Way, report: UpdateReport) -> Way:
     """Return the way of a device after it said something of an order; itself if that is no news.
 
     The boot, how far it has come and the percentage only grow within an order,
-    so what was said before, and comes again, changes nothing.
+    so what was said before, and comes again, changes nothing. Of an earlier order of the
+    same way only one thing counts: that the version was rolled back.
     """
-    if report.re != way.n or way.state in FINAL:
+    if report.re != way.n:
+        return _after_earlier_order(way, report)
+    if way.state in FINAL:
         return way
     boot = way.boot if report.boot is None else report.boot
     taken_back = way.state in (WayState.WAITING, WayState.WITHDRAWN)
-    if taken_back and (_RANK[report.state] < _RANK[WayState.TRYING] or report.again):
+    may_repeat = report.again and report.state is not WayState.ROLLED_BACK
+    if taken_back and (_RANK[report.state] < _RANK[WayState.TRYING] or may_repeat):
         return way  # it had not heard yet, or has
     before = (way.boot, _RANK.get(way.state, 0), way.percent or 0)
     if (boot, _RANK[report.state], report.percent or 0) <= before:
@@ -303,6 +310,22 @@ def way_after(way: Way, report: UpdateReport) -> Way:
     return replace(
         way, boot=boot, percent=report.percent, again=report.again, heard_ms=report.at_ms
     )
+
+
+def _after_earlier_order(way: Way, report: UpdateReport) -> Way:
+    if way.n is None or way.first_n is None or not way.first_n <= report.re < way.n:
+        return way
+    has_ended = way.state in FINAL and not may_be_repeated(way)
+    if has_ended or report.state is not WayState.ROLLED_BACK:
+        return way
+    boot = way.boot if report.boot is None else max(way.boot, report.boot)
+    moved = way.moved(WayState.ROLLED_BACK, report.at_ms, report.reason)
+    return replace(moved, boot=boot, heard_ms=report.at_ms)
+
+
+def may_be_repeated(way: Way) -> bool:
+    """Whether a device did not succeed, and says that it may another time."""
+    return way.state in (WayState.REFUSED, WayState.FAILED) and way.again
 
 
 def way_after_running(way: Way, report: RunningReport, *, is_target: bool) -> Way:

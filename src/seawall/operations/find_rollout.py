@@ -18,10 +18,12 @@ def find_rollout(installation: Installation, rollout_id: str | None = None) -> R
         NotFoundError: there is none.
         StoreError: the store failed.
     """
+    found = None if rollout_id is None else installation.store.rollout(rollout_id)
+    if found is not None:
+        return found
     known = installation.store.rollouts()
-    for rollout in reversed(known):
-        if rollout_id in (None, rollout.rollout_id):
-            return rollout
+    if rollout_id is None and known:
+        return known[-1]
     names = ", ".join(rollout.rollout_id for rollout in known[-5:])
     raise NotFoundError(
         f"there is no roll-out {rollout_id}" if rollout_id else "there is no roll-out",

@@ -12,7 +12,7 @@ def resume_rollout(installation: Installation, rollout_id: str | None = None) ->
     """Let a roll-out go on after a pause or a halt.
 
     After a halt, what has failed so far does not count any more. It stays failed, and is not
-    offered again; who was silent is.
+    offered again; who was silent is, unless it was trying it.
 
     Raises:
         NotFoundError: there is no such roll-out.

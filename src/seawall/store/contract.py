@@ -214,7 +214,8 @@ class RolloutStore(Protocol):
         """Take what devices say of their software, in order, in one transaction.
 
         What is old, or belongs to no roll-out, changes nothing: see
-        `model.rollout.software_after`, `way_after` and `way_after_running`. What a
+        `model.rollout.software_after`, `way_after` and `way_after_running`. What it says
+        of an order goes to that way whose newest order it is, or the next one after. What a
         device runs concerns its way in roll-outs that are open.
 
         Returns:

@@ -40,15 +40,17 @@ def way_text(way: Way) -> str:
             way.n,
             way.boot,
             [[step.state.value, step.at_ms, step.reason] for step in way.steps],
+            way.first_n,
         ]
     )
 
 
 def way_of(rollout_id: str, device_id: str, revision: int, text: str) -> Way:
     """Return the way that `way_text` wrote."""
-    cohort, state, since_ms, heard_ms, percent, reason, again, attempts, n, boot, steps = (
+    cohort, state, since_ms, heard_ms, percent, reason, again, attempts, n, boot, steps, *later = (
         json.loads(text)
     )
+    (first_n,) = later or (None,)  # earlier checkouts did not write it
     return Way(
         rollout_id=rollout_id,
         device_id=device_id,
@@ -61,6 +63,7 @@ def way_of(rollout_id: str, device_id: str, revision: int, text: str) -> Way:
         again=again,
         attempts=attempts,
         n=n,
+        first_n=first_n,
         boot=boot,
         steps=tuple(WayStep(WayState(name), at_ms, why) for name, at_ms, why in steps),
         revision=revision,

@@ -143,14 +143,15 @@ class MemoryRollouts(Lockable):
         return self._rollout_revision
 
     def _note_update(self, report: UpdateReport) -> bool:
-        for ways in self._ways.values():
-            way = ways.get(report.device_id)
-            if way is not None and way.n == report.re:
-                after = way_after(way, report)
-                if after != way:
-                    self._keep(after)
-                    return True
-        return False
+        own = [way for ways in self._ways.values() if (way := ways.get(report.device_id))]
+        later = [(way.n, way) for way in own if way.n is not None and way.n >= report.re]
+        if not later:
+            return False
+        _, way = min(later, key=lambda each: each[0])
+        after = way_after(way, report)
+        if after != way:
+            self._keep(after)
+        return after != way
 
     def _note_running(self, report: RunningReport) -> bool:
         software = software_after(self._software.get(report.device_id), report)

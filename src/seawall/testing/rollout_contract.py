@@ -56,7 +56,9 @@ def a_way(device_id: str = "a", rollout_id: str = "r1") -> Way:
 
 def offered(way: Way, n: int, at_ms: int = T0_MS) -> Way:
     """Return a way whose device was offered the version by a command."""
-    return replace(way.moved(WayState.OFFERED, at_ms), n=n, attempts=way.attempts + 1)
+    first_n = n if way.first_n is None else way.first_n
+    moved = way.moved(WayState.OFFERED, at_ms)
+    return replace(moved, n=n, first_n=first_n, attempts=way.attempts + 1)
 
 
 def begin(
@@ -226,6 +228,31 @@ class RolloutContract:
         assert store.note_reports(foreign) == 0
         assert store.note_reports([]) == 0
         assert way_of(store).state is WayState.OFFERED
+
+    def test_what_an_earlier_order_came_to_counts_if_it_was_rolled_back(self, store: Store) -> None:
+        begin(store)
+        offer(store, n=3)
+        offer(store, n=7)
+        back = told(WayState.ROLLED_BACK, n=3, boot=2)._replace(reason="crashed", again=True)
+        others = [told(state, n=3, boot=2) for state in (WayState.TRYING, WayState.FAILED)]
+        assert store.note_reports([*others, back._replace(re=2)]) == 0
+        assert way_of(store).state is WayState.OFFERED
+        assert store.note_reports([back, back, told(WayState.CONFIRMED, n=7, boot=3)]) == 1
+        way = way_of(store)
+        assert (way.state, way.reason, way.n) == (WayState.ROLLED_BACK, "crashed", 7)
+
+    def test_what_is_said_late_belongs_to_its_own_rollout(self, store: Store) -> None:
+        begin(store)
+        offer(store, n=3)
+        end(store, "r1")
+        later = begin(store, "r2", "a")
+        order_9 = offered(a_way("a", "r2"), 9)
+        store.change_rollout(RolloutChange(later, [order_9], [a_command("a", 9)]))
+        back = told(WayState.ROLLED_BACK, n=3, boot=2)
+        assert store.note_reports([back._replace(re=5), back._replace(re=10)]) == 0
+        assert store.note_reports([back]) == 1
+        assert way_of(store).state is WayState.ROLLED_BACK
+        assert way_of(store, "a", "r2").state is WayState.OFFERED
 
     def test_what_a_device_runs(self, store: Store) -> None:
         assert store.software() == []

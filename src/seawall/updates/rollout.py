@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+from seawall.model.command import COMMAND_LIFETIME_MS
 from seawall.model.device import DeviceStatus
 from seawall.model.release import Version, parse_version
 from seawall.model.rollout import (
@@ -23,6 +24,7 @@ from seawall.model.rollout import (
     RolloutState,
     Way,
     WayState,
+    may_be_repeated,
 )
 
 MAX_UNDER_WAY: Final = 200
@@ -35,6 +37,8 @@ SETTLING_MS: Final = 60_000
 
 AWAY: Final = "away"
 """Why a device waits whose turn it is: it is not connected."""
+ENABLED: Final = "enabled"
+"""Why a device is where it is: it was let in again, and has not connected since."""
 
 _RECALLABLE: Final = UNDER_WAY - {WayState.TRYING}
 _BAD: Final = frozenset({WayState.ROLLED_BACK, WayState.REFUSED, WayState.FAILED, WayState.SILENT})
@@ -80,7 +84,8 @@ class Decision:
 def offered(way: Way, n: int, at_ms: int) -> Way:
     """Return the way of a device that is offered the version by a command of that number."""
     moved = way.moved(WayState.OFFERED, at_ms)
-    return replace(moved, n=n, attempts=way.attempts + 1, heard_ms=at_ms)
+    first_n = n if way.first_n is None else way.first_n
+    return replace(moved, n=n, first_n=first_n, attempts=way.attempts + 1, heard_ms=at_ms)
 
 
 def may_retry(way: Way, plan: Plan) -> bool:
@@ -88,8 +93,7 @@ def may_retry(way: Way, plan: Plan) -> bool:
 
     What was tried and rolled back never is: the version has shown what it does there.
     """
-    is_temporary = way.state in (WayState.REFUSED, WayState.FAILED) and way.again
-    return is_temporary and way.attempts < plan.max_attempts
+    return may_be_repeated(way) and way.attempts < plan.max_attempts
 
 
 def is_over(way: Way, plan: Plan) -> bool:
@@ -109,6 +113,25 @@ def has_failed_for_good(way: Way) -> bool:
     if way.state is WayState.ROLLED_BACK:
         return True
     return way.state in (WayState.REFUSED, WayState.FAILED) and not way.again
+
+
+def doing(way: Way) -> WayState:
+    """Return what a device did last, also of one that is silent or shut out since."""
+    was_cut_off = way.state is WayState.SILENT or is_shut_out(way)
+    return way.steps[-2].state if was_cut_off and len(way.steps) > 1 else way.state
+
+
+def is_shut_out(way: Way) -> bool:
+    """Whether a device takes no part until it is enabled again."""
+    return way.state is WayState.WITHDRAWN and way.reason == DeviceStatus.DISABLED.value
+
+
+def may_hold_order(way: Way) -> bool:
+    """Whether a device may have an order before it, or on its flash, that it does not try yet.
+
+    That of a device that is silent or shut out goes on to wait for it.
+    """
+    return doing(way) in _RECALLABLE
 
 
 def decide(
@@ -135,6 +158,8 @@ def decide(
         step.open_cohorts()
         step.offer()
         step.complete()
+    elif rollout.state is RolloutState.HALTED:
+        step.take_back_from_who_returned()
     elif rollout.state is RolloutState.ABORTED:
         step.withdraw()
     changed = tuple(way for way in step.ways.values() if way is not step.read[way.device_id])
@@ -178,23 +203,41 @@ class _Step:
             if is_over(way, self.plan):
                 return way
             return way.moved(WayState.WITHDRAWN, self.now_ms, status.value if status else "gone")
-        if way.state is WayState.WITHDRAWN and way.reason == DeviceStatus.DISABLED.value:
-            return way.moved(WayState.WAITING, self.now_ms, "enabled")
         runs = facts.software
         is_there = runs is not None and not runs.trial and _same(runs.version, self.target)
         if is_there and not (is_over(way, self.plan) or way.state in UNDER_WAY):
             return way.moved(WayState.CONFIRMED, self.now_ms, "already-there")
+        if is_shut_out(way):
+            return self._let_in(way)
+        if _is_awaited(way):
+            return replace(way, reason="", heard_ms=self.now_ms) if facts.online else way
         return self._unless_silent(way)
+
+    def _let_in(self, way: Way) -> Way:
+        """Have a device go on where it was shut out: what came of its order it is still to say."""
+        was = doing(way)
+        waited_ms = self.now_ms - self._past(way.heard_ms)
+        is_given_up = was is WayState.OFFERED and waited_ms >= COMMAND_LIFETIME_MS
+        state = was if was in UNDER_WAY and not is_given_up else WayState.WAITING
+        return way.moved(state, self.now_ms, ENABLED)
 
     def _unless_silent(self, way: Way) -> Way:
         heard_ms = max(self._past(way.heard_ms), self.listening_since_ms)
-        if way.state in UNDER_WAY and self.now_ms - heard_ms >= self.plan.silence_ms:
+        # Who tries it has nothing to say until the trial is over.
+        trial_ms = 1000 * self.plan.trial_s if way.state is WayState.TRYING else 0
+        if way.state in UNDER_WAY and self.now_ms - heard_ms >= self.plan.silence_ms + trial_ms:
             return way.moved(WayState.SILENT, self.now_ms, f"after-{way.state.value}")
         return way
 
     def _past(self, at_ms: int) -> int:
         """Return a time that was noted; what is ahead was noted before the clock was put back."""
         return at_ms if at_ms <= self.now_ms else self.listening_since_ms
+
+    def _was_before(self, way: Way, at_ms: int) -> bool:
+        """Whether a way has come into its state at a time, or before."""
+        if min(way.since_ms, at_ms) > self.now_ms:
+            return way.since_ms <= at_ms  # by the same clock
+        return self._past(way.since_ms) <= self._past(at_ms)
 
     def halt(self) -> bool:
         """Halt on bad news; tell whether."""
@@ -203,7 +246,7 @@ class _Step:
             if reason:
                 self.rollout = replace(self.rollout, state=RolloutState.HALTED, reason=reason)
                 self.events.append(("rollout-halted", {"reason": reason}))
-                self._take_back(WayState.WAITING, "recalled")
+                self._take_back_at_halt()
                 return True
         return False
 
@@ -216,7 +259,9 @@ class _Step:
             for way in self.ways.values()
             if way.cohort == cohort
             and way.state is not WayState.WITHDRAWN
-            and not (is_over(way, self.plan) and (not way.attempts or way.since_ms <= since_ms))
+            and not (
+                is_over(way, self.plan) and (not way.attempts or self._was_before(way, since_ms))
+            )
         ]
         ended = [way for way in judged if is_over(way, self.plan)]
         failed = [way for way in ended if has_failed(way, self.plan)]
@@ -225,17 +270,30 @@ class _Step:
             return ""
         return f"cohort {cohort + 1}: {_told(failed)}, of {len(ended)} that ended"
 
-    def _take_back(self, state: WayState, reason: str) -> None:
+    def _take_back_at_halt(self) -> None:
+        for way in list(self.ways.values()):
+            if way.state is WayState.SILENT and may_hold_order(way):
+                self.recalls.append(way.device_id)  # it stays what halted it
+            elif may_hold_order(way):
+                # Who is shut out, too: nothing is left that it could go on with.
+                self._take_back(way, WayState.WAITING, "recalled")
+
+    def take_back_from_who_returned(self) -> None:
+        """Take it back from who was silent when it halted, and goes on with it now."""
         for way in list(self.ways.values()):
             if way.state in _RECALLABLE:
-                self.ways[way.device_id] = way.moved(state, self.now_ms, reason)
-                self.recalls.append(way.device_id)
+                self._take_back(way, WayState.WAITING, "recalled")
+
+    def _take_back(self, way: Way, state: WayState, reason: str) -> None:
+        self.ways[way.device_id] = way.moved(state, self.now_ms, reason)
+        self.recalls.append(way.device_id)
 
     def withdraw(self) -> None:
         """Take back what is not tried yet, and wait for nobody; for an aborted roll-out."""
-        self._take_back(WayState.WITHDRAWN, "aborted")
         for way in list(self.ways.values()):
-            if way.state is WayState.WAITING:
+            if may_hold_order(way):
+                self._take_back(way, WayState.WITHDRAWN, "aborted")
+            elif way.state is WayState.WAITING:
                 self.ways[way.device_id] = way.moved(WayState.WITHDRAWN, self.now_ms, "aborted")
             elif way.state is WayState.TRYING:
                 self.ways[way.device_id] = self._unless_silent(way)
@@ -264,7 +322,8 @@ class _Step:
 
     def _is_away(self, way: Way) -> bool:
         facts = self.facts.get(way.device_id)
-        return way.state not in UNDER_WAY and (facts is None or not facts.online)
+        is_at_it = way.state in UNDER_WAY and not _is_awaited(way)
+        return not is_at_it and (facts is None or not facts.online)
 
     def offer(self) -> None:
         """Offer it to those whose turn it is, and who are there."""
@@ -294,6 +353,10 @@ class _Step:
                 self.rollout, state=RolloutState.COMPLETE, ended_ms=self.now_ms, reason=""
             )
             self.events.append(("rollout-complete", {}))
+
+
+def _is_awaited(way: Way) -> bool:
+    return way.state in UNDER_WAY and way.reason == ENABLED
 
 
 def _same(text: str, version: Version) -> bool:

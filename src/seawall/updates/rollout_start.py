@@ -9,6 +9,7 @@ from typing import Final
 
 from seawall.errors import ConflictError, UsageError
 from seawall.model.rollout import Plan, Rollout, RolloutState, Way, WayState
+from seawall.updates.rollout import may_hold_order
 from seawall.wire.commands import MAX_TRIAL_S, MIN_TRIAL_S
 
 MAX_COHORTS: Final = 20
@@ -122,7 +123,8 @@ def resumed(rollout: Rollout, ways: Sequence[Way], now_ms: int) -> tuple[Rollout
     """Return a roll-out that goes on, and the ways that change with it.
 
     After a halt, what has failed so far does not count any more, and stays failed: it is
-    not offered again. Who was silent is offered it again.
+    not offered again. Who was silent is offered it again, unless it was trying it: what came
+    of that it is still to say.
 
     Raises:
         ConflictError: it is neither paused nor halted.
@@ -131,7 +133,7 @@ def resumed(rollout: Rollout, ways: Sequence[Way], now_ms: int) -> tuple[Rollout
         return replace(rollout, state=RolloutState.RUNNING), []
     if rollout.state is not RolloutState.HALTED:
         raise _wrong_state(rollout, "resumed", "paused or halted")
-    silent = [way for way in ways if way.state is WayState.SILENT]
+    silent = [way for way in ways if way.state is WayState.SILENT and may_hold_order(way)]
     running = replace(rollout, state=RolloutState.RUNNING, counted_from_ms=now_ms, reason="")
     return running, [way.moved(WayState.WAITING, now_ms, "resumed") for way in silent]
 

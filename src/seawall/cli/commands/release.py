@@ -202,7 +202,8 @@ def _unpacked(path: Path) -> BuiltRelease:
 Examples:
   seawall release withdraw unix/1.2.0
 No device is offered it any more; its version stays used. Devices that run it
-go on: publish a better one.
+go on: publish a better one. While it is rolled out it is not withdrawn: abort
+the roll-out first.
 """
 )
 @click.argument("name", metavar="BOARD/VERSION")

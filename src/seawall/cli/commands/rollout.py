@@ -145,7 +145,8 @@ away wait for their turn. What failed for good is never offered again.
     default="15m",
     show_default=True,
     metavar="SPAN",
-    help="A device that was offered it and says nothing of it for so long has failed.",
+    help="A device that was offered it and says nothing of it for so long has failed; "
+    "a trial is not counted.",
 )
 @click.option(
     "--trial",
@@ -276,7 +277,7 @@ def resume(**given: Any) -> None:
     """Let it go on after a pause or a halt.
 
     After a halt, what has failed so far does not count any more. It stays failed and is
-    not offered again; devices that were silent are.
+    not offered again; devices that were silent are, unless they were trying it.
     """
     from seawall.operations.resume_rollout import resume_rollout  # noqa: PLC0415
 

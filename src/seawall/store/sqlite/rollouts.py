@@ -188,8 +188,9 @@ def _note(db: sqlite3.Connection, report: DeviceReport) -> bool:
 
 
 def _note_update(db: sqlite3.Connection, report: UpdateReport) -> bool:
+    # Of the way whose newest order is this one, or the next that follows it.
     row = db.execute(
-        f"{_WAY} WHERE device_id = ? AND n = ?", (report.device_id, report.re)
+        f"{_WAY} WHERE device_id = ? AND n >= ? ORDER BY n LIMIT 1", (report.device_id, report.re)
     ).fetchone()
     if row is None:
         return False
