@@ -6,6 +6,7 @@ python-tuf's own client judges what is published.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ from seawall.errors import (
     NotFoundError,
     SeawallError,
     StateError,
+    StoreFullError,
     UsageError,
 )
 from seawall.model.device import Board
@@ -327,6 +329,58 @@ def test_signed_releases_wait_until_they_are_published(
     assert client.targets() == ["unix/1.0.json", "unix/1.1.json"]
     with pytest.raises(NotFoundError):
         publish_release(installation)
+
+
+def test_nothing_is_published_with_a_release_that_was_not_named(
+    installation: Installation, client: Client
+) -> None:
+    for version in ("1.0", "1.1"):
+        built = release_of_files(Board.UNIX, parse_version(version), AGENT, {})
+        waits = sign_release(installation, [built], SIGNING).signed.added
+    assert waits == ("unix/1.0.json", "unix/1.1.json")
+    with pytest.raises(ConflictError, match=r"unix/1\.0, unix/1\.1") as caught:
+        _publish(installation, "1.2")
+    assert caught.value.reference == "update-change-pending"
+    assert client.targets() == []
+    publish_release(installation)
+    assert client.targets() == ["unix/1.0.json", "unix/1.1.json"]
+    assert [(e.kind, e.subject) for e in installation.store.events()[-2:]] == [
+        ("release-published", "unix/1.0.json"),
+        ("release-published", "unix/1.1.json"),
+    ]
+
+
+@pytest.mark.parametrize("what", ["publish", "sign", "rotate", "recover"])
+def test_who_is_killed_at_the_passphrase_leaves_nothing_behind(
+    installation: Installation, tmp_path: Path, what: str
+) -> None:
+    """By a hang-up or a power cut: nothing of this process gets a say any more."""
+    _publish(installation, "1.0")
+    left = tmp_path / "left"
+
+    def ask(_name: str) -> bytes:
+        if not left.exists():
+            os.system(f"cp -a '{_updates(installation)}' '{left}'")
+        return PASSPHRASE
+
+    signing = Signing(ask)
+    built = release_of_files(Board.UNIX, parse_version("1.1"), AGENT, {"a.txt": b"new"})
+    acts: dict[str, Callable[[], object]] = {
+        "publish": lambda: sign_release(installation, [built], signing, publish=True),
+        "sign": lambda: sign_release(installation, [built], signing),
+        "rotate": lambda: rotate_update_key(installation, "root-1", signing, NEW_KEYS),
+        "recover": lambda: recover_update_role(installation, "targets", signing, NEW_KEYS),
+    }
+    acts[what]()
+    files.remove_tree(_updates(installation))
+    left.rename(_updates(installation))
+
+    assert show_update_keys(installation).waits == ""
+    keys = {path.stem for path in (_updates(installation) / "keys").rglob("*.pem")}
+    assert keys == {r.name for role in show_update_keys(installation).roles for r, _ in role.keys}
+    _publish(installation, "1.2")
+    listed = [each.target for each in list_releases(installation)]
+    assert listed == ["unix/1.0.json", "unix/1.2.json"]
 
 
 def test_damage_is_noticed(installation: Installation) -> None:
@@ -668,15 +722,23 @@ class Cut(BaseException):
     """The power goes."""
 
 
-def _writes(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], limit: int | None) -> int:
-    """Do something with the power cut before its ``limit``-th write; return how many it made."""
+def _writes(
+    monkeypatch: pytest.MonkeyPatch,
+    act: Callable[[], object],
+    limit: int | None,
+    full: OSError | None = None,
+) -> int:
+    """Do something with the power cut before its ``limit``-th write; return how many it made.
+
+    With ``full`` that write and all after it fail so instead, and the process lives on.
+    """
     count = 0
     true_write = files.write_private
 
     def write(path: Path, data: bytes) -> None:
         nonlocal count
         if limit is not None and count == limit:
-            raise Cut
+            raise full or Cut
         count += 1
         true_write(path, data)
 
@@ -685,9 +747,9 @@ def _writes(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], limit: i
 
     with monkeypatch.context() as patched:
         patched.setattr(files, "write_private", write)
-        if limit is not None:
+        if limit is not None and full is None:
             patched.setattr("seawall.updates.staging.Staging.discard", no_undo)
-        with contextlib.suppress(Cut):
+        with contextlib.suppress(Cut, StoreFullError):
             act()
     return count
 
@@ -715,7 +777,7 @@ def test_after_any_cut_a_client_finds_a_whole_repository(
 
     fresh()
     total = _writes(monkeypatch, acts[what], None)
-    assert total >= 5
+    assert total >= 4
     for limit in range(total):
         fresh()
         _writes(monkeypatch, acts[what], limit)
@@ -725,8 +787,63 @@ def test_after_any_cut_a_client_finds_a_whole_repository(
         found = again.targets()
         assert "unix/1.0.json" in found
         assert [each.target for each in list_releases(installation)] == found
-        if show_update_keys(installation).waits:
+        waits = show_update_keys(installation).waits
+        if what == "publish":
+            assert waits == ""
+        elif waits:
+            with pytest.raises(ConflictError):
+                acts[what]()
             discard_update_change(installation)
         if what != "publish" or "unix/1.1.json" not in found:
             acts[what]()
-        assert "unix/1.0.json" in again.targets()
+        listed = {"unix/1.0.json", "unix/1.1.json"} if what == "publish" else {"unix/1.0.json"}
+        assert set(again.targets()) == listed
+
+
+@pytest.mark.parametrize("what", ["create", "publish", "sign", "rotate", "recover"])
+def test_a_disk_that_is_full_stops_nobody_for_good(
+    bare: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    clock: Clock,
+    what: str,
+) -> None:
+    """Whichever write fails: the repository is whole, and the same order works afterwards."""
+    disk = tmp_path / "disk"
+    if what == "create":
+        _updates(bare).mkdir(parents=True)
+    else:
+        make_update_keys(bare)
+        _publish(bare, "1.0")
+    pristine = _updates(bare).rename(tmp_path / "pristine")
+    built = release_of_files(Board.UNIX, parse_version("1.1"), AGENT, {"a.txt": b"new"})
+    to_disk = NewKeys(lambda _: PASSPHRASE, disk)
+    acts: dict[str, Callable[[], object]] = {
+        "create": lambda: create_update_keys(bare, to_disk),
+        "publish": lambda: sign_release(bare, [built], SIGNING, publish=True),
+        "sign": lambda: sign_release(bare, [built], SIGNING),
+        "rotate": lambda: rotate_update_key(bare, "root-2", SIGNING, to_disk),
+        "recover": lambda: recover_update_role(bare, "targets", SIGNING, to_disk),
+    }
+
+    def fresh() -> None:
+        for folder in (_updates(bare), disk):
+            files.remove_tree(folder)
+        os.system(f"cp -a '{pristine}' '{_updates(bare)}'")
+
+    fresh()
+    total = _writes(monkeypatch, acts[what], None)
+    assert total >= 3
+    for limit in range(total):
+        fresh()
+        _writes(monkeypatch, acts[what], limit, OSError(errno.ENOSPC, "full"))
+        renew_updates(bare)
+        is_done = what == "publish" and len(list_releases(bare)) == 2
+        is_done |= root_metadata(_updates(bare)) is not None and (
+            what == "create" or show_update_keys(bare).roles[0].version > 1
+        )
+        if not is_done:
+            assert not list(disk.glob("*.pem"))
+            acts[what]()
+        Client(bare, tmp_path / f"client-{limit}", clock).refresh()
+        show_update_keys(bare)
