@@ -15,6 +15,7 @@ from seawall.updates.keys import (
     Keyring,
     MadeKey,
     Passphrase,
+    is_signer_uri,
     make_key,
     read_public_key,
 )
@@ -82,7 +83,7 @@ class NewKeys:
         return make_key(role, name, place, passphrase, at_ms)
 
     def _external(self, at_ms: int, role: str, name: str) -> MadeKey:
-        if ":" not in (self.signer or "") or self.public_key is None:
+        if not is_signer_uri(self.signer or "") or self.public_key is None:
             raise UsageError(
                 "a signer is a URI with a scheme, and its public key a PEM file",
                 hint="--signer 'hsm:2?label=YubiKey+PIV+%2315835999' --public-key release.pub.pem",
