@@ -5,6 +5,7 @@ python-tuf's own client judges what is published.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -24,6 +25,7 @@ from tuf.api.exceptions import (
 from tuf.api.metadata import Metadata
 from tuf.ngclient import FetcherInterface, Updater
 
+from seawall.daemon.update_service import RENEW_EVERY_S, RENEW_RETRY_S, UpdateRenewal
 from seawall.errors import (
     ConfigurationError,
     ConflictError,
@@ -56,6 +58,7 @@ from seawall.operations.sign_update_change import discard_update_change, sign_up
 from seawall.operations.update_signing import NewKeys, Signing
 from seawall.operations.withdraw_release import withdraw_release
 from seawall.pki import files
+from seawall.pki.keys import encode_key, load_key
 from seawall.pki.keystore import Keystore
 from seawall.testing.memory_store import MemoryStore
 from seawall.testing.update_repository import (
@@ -239,6 +242,55 @@ def test_offline_keys_may_be_written_elsewhere(bare: Installation, tmp_path: Pat
     assert sign_release(bare, [built], signing, publish=True).signed.written
 
 
+def test_a_disk_without_modes_holds_encrypted_keys_alone(
+    bare: Installation, tmp_path: Path
+) -> None:
+    """As FAT: everything there is everybody's, and chmod changes nothing."""
+    disk = tmp_path / "disk"
+    create_update_keys(bare, NewKeys(lambda _: PASSPHRASE, disk))
+    for path in disk.iterdir():
+        path.chmod(0o755)
+    _publish(bare, "1.0")
+    disk = disk.rename(tmp_path / "other")
+    built = release_of_files(Board.UNIX, parse_version("1.1"), AGENT, {})
+    path = disk / "targets-1.pem"
+    signing = Signing(lambda _: PASSPHRASE, (path,))
+    assert sign_release(bare, [built], signing, publish=True).signed.written
+    path.write_bytes(encode_key(load_key(_private(path), PASSPHRASE), None))
+    path.chmod(0o755)
+    built = release_of_files(Board.UNIX, parse_version("1.2"), AGENT, {})
+    with pytest.raises(KeyAccessError) as caught:
+        sign_release(bare, [built], signing, publish=True)
+    assert caught.value.reference == "key-mode"
+
+
+def _private(path: Path) -> Path:
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a:b", "hsm:2", "C:"])
+def test_a_folder_of_keys_may_have_a_colon(
+    bare: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create_update_keys(bare, NewKeys(lambda _: PASSPHRASE, Path(name)))
+    assert (tmp_path / name / "root-1.pem").exists()
+    _publish(bare, "1.0")
+    assert rotate_update_key(bare, "root-1", SIGNING, NEW_KEYS).is_published
+    (tmp_path / name).rename(tmp_path / "away")
+    here = {r.name: h for role in show_update_keys(bare).roles for r, h in role.keys}
+    assert not here["root-2"]
+
+
+@pytest.mark.parametrize("signer", ["/a:b", "a/b:c", ":", "2:x", "nothing"])
+def test_a_path_is_no_signer(installation: Installation, tmp_path: Path, signer: str) -> None:
+    with pytest.raises(UsageError):
+        rotate_update_key(
+            installation, "targets", SIGNING, NewKeys(signer=signer, public_key=tmp_path / "p.pem")
+        )
+
+
 def test_a_wrong_passphrase_changes_nothing(installation: Installation) -> None:
     before = sorted(_updates(installation).rglob("*"))
     wrong = Signing(lambda _: b"not this one at all")
@@ -381,6 +433,25 @@ def test_who_is_killed_at_the_passphrase_leaves_nothing_behind(
     _publish(installation, "1.2")
     listed = [each.target for each in list_releases(installation)]
     assert listed == ["unix/1.0.json", "unix/1.2.json"]
+
+
+def test_a_reader_meets_a_change_of_keys_half_way(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads has no lock: root is read, and then root and targets are others."""
+    _publish(installation, "1.0")
+    load = Repository.load
+
+    def slow(self: Repository, path: Path) -> Metadata[Any]:
+        loaded = load(self, path)
+        if path.name == "1.root.json":
+            monkeypatch.setattr(Repository, "load", load)
+            recover_update_role(installation, "targets", SIGNING, NEW_KEYS)
+        return loaded
+
+    monkeypatch.setattr(Repository, "load", slow)
+    assert [each.target for each in list_releases(installation)] == ["unix/1.0.json"]
+    assert show_update_keys(installation).roles[0].version == 2
 
 
 def test_damage_is_noticed(installation: Installation) -> None:
@@ -659,6 +730,36 @@ def test_the_timestamp_never_ends_while_it_is_renewed(
     )
 
 
+@pytest.mark.parametrize("ahead", [timedelta(days=30), timedelta(days=800)])
+def test_what_was_signed_while_the_clock_was_ahead_is_signed_anew(
+    installation: Installation, client: Client, clock: Clock, ahead: timedelta
+) -> None:
+    clock.now += ahead
+    renew_updates(installation)
+    clock.now = START + timedelta(hours=1)
+    assert "timestamp" in renew_updates(installation).written
+    assert renew_updates(installation).written == []
+    for role in show_update_keys(installation).roles:
+        if role.role in {"timestamp", "snapshot"}:
+            assert role.expires is not None
+            assert role.expires - clock.now <= timedelta(days={"timestamp": 7}.get(role.role, 60))
+    client.refresh()
+
+
+@pytest.mark.anyio
+async def test_renewal_waits_for_nobody_who_is_asked_for_a_passphrase(
+    installation: Installation, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock.now += timedelta(days=3)
+    renewal = UpdateRenewal(installation)
+    with Repository(_updates(installation)).exclusive():
+        async with asyncio.timeout(10):
+            assert await renewal.step() == RENEW_RETRY_S
+    assert not caplog.records or caplog.records[-1].levelname != "ERROR"
+    assert await renewal.step() == RENEW_EVERY_S
+    assert show_update_keys(installation).roles[3].version == 2
+
+
 def test_a_client_notices_a_freeze(
     installation: Installation, client: Client, clock: Clock
 ) -> None:
@@ -713,6 +814,51 @@ def test_old_versions_go(installation: Installation, client: Client) -> None:
     assert len(list(metadata.glob("*.snapshot.json"))) == 10
     assert len(list(metadata.glob("*.targets.json"))) == 10
     assert len(client.targets()) == 15
+
+
+# An old backup
+
+
+def test_an_old_backup_is_refused_until_the_online_keys_are_replaced(
+    installation: Installation, client: Client, tmp_path: Path, clock: Clock
+) -> None:
+    _publish(installation, "1.0")
+    backup = tmp_path / "backup"
+    os.system(f"cp -a '{_updates(installation)}' '{backup}'")
+    _publish(installation, "1.1")
+    for _ in range(4):
+        clock.now += timedelta(days=3)
+        renew_updates(installation)
+    client.refresh()
+
+    files.remove_tree(_updates(installation))
+    os.system(f"cp -a '{backup}' '{_updates(installation)}'")
+    renew_updates(installation)
+    with pytest.raises(RepositoryError):
+        client.refresh()
+    recover_update_role(installation, "timestamp", SIGNING, NEW_KEYS)
+    assert client.targets() == ["unix/1.0.json"]
+    _publish(installation, "1.2")
+    assert client.targets() == ["unix/1.0.json", "unix/1.2.json"]
+
+
+def test_a_backup_from_before_a_change_of_keys_must_get_past_it(
+    installation: Installation, client: Client, tmp_path: Path
+) -> None:
+    _publish(installation, "1.0")
+    backup = tmp_path / "backup"
+    os.system(f"cp -a '{_updates(installation)}' '{backup}'")
+    recover_update_role(installation, "timestamp", SIGNING, NEW_KEYS)
+    client.refresh()
+    files.remove_tree(_updates(installation))
+    os.system(f"cp -a '{backup}' '{_updates(installation)}'")
+
+    recover_update_role(installation, "timestamp", SIGNING, NEW_KEYS)
+    with pytest.raises(RepositoryError):
+        client.refresh()
+    recover_update_role(installation, "timestamp", SIGNING, NEW_KEYS)
+    assert client.targets() == ["unix/1.0.json"]
+    assert client.version("root") == 3
 
 
 # Crashes

@@ -117,6 +117,9 @@ class UpdateRenewal:
         except SeawallError as error:
             _log.error("the update repository cannot be renewed: %s", error)
             return RENEW_RETRY_S
+        if renewed.is_busy:
+            _log.info("the update repository is being changed; it is looked at again soon")
+            return RENEW_RETRY_S
         if renewed.written:
             _log.info("update repository: %s renewed", " and ".join(renewed.written))
         for role, days in renewed.ends_soon.items():
