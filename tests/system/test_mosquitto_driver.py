@@ -259,6 +259,32 @@ async def test_a_device_that_slips_in_between_is_cut_off_as_well(
     assert stage.sink.payloads("devices/a/readings") == []
 
 
+async def test_what_could_not_be_enforced_once_is_enforced_the_next_time(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full: the session of the device that is disabled ends all the same, later."""
+    await stage.start()
+    context = client_context(stage.keys.keystore.root_path)
+    context.load_cert_chain(stage.a.certificate, stage.a.key)
+    reader, writer = await asyncio.open_connection("localhost", stage.port, ssl=context)
+    writer.write(encode(Connect("a")))
+    assert await asyncio.wait_for(reader.read(1000), 5)
+    stage.keys.refused["a"] = Reason.DISABLED_DEVICE
+    with monkeypatch.context() as patched:
+        patched.setattr(Workspace, "write", _disk_full)
+        with pytest.raises(OSError, match="full"):
+            await stage.apply()
+    await stage.apply()
+    async with asyncio.timeout(5):
+        while await reader.read(1000):
+            pass
+    writer.close()
+
+
+def _disk_full(*_: object) -> None:
+    raise OSError("the disk is full")
+
+
 async def test_enforcing_interrupts_nobody_else(stage: Stage, eventually: Eventually) -> None:
     """One device is disabled and enabled again and again while another one sends."""
     await stage.start()

@@ -81,6 +81,10 @@ def test_from_a_folder_to_a_published_release(cli: Cli) -> None:
 
     signed = cli.json("release", "sign", "unix-1.0.zip", passphrase=PASSPHRASE)
     assert (signed["signed_by"], signed["published"]) == (["targets-1"], [])
+    assert signed["waiting"] == {"releases": ["unix/1.0"], "withdrawals": []}
+    assert cli.json("release", "list") == []
+    refused = cli("release", "publish", "again.zip", passphrase=PASSPHRASE, status=4)
+    assert "waits to be published: unix/1.0" in refused.stderr
     assert cli.json("release", "list") == []
     assert cli.json("release", "publish") == {"published": ["unix/1.0.json"], "withdrawn": []}
     (listed,) = cli.json("release", "list", "--board", "unix")
@@ -93,6 +97,7 @@ def test_from_a_folder_to_a_published_release(cli: Cli) -> None:
     cli("release", "build", "app", "--version", "1.1")
     done = cli.json("release", "publish", "unix-1.1.zip", passphrase=PASSPHRASE)
     assert done["published"] == ["targets", "snapshot", "timestamp"]
+    assert done["waiting"] == {"releases": [], "withdrawals": []}
     cli("release", "withdraw", "1.1", passphrase=PASSPHRASE)
     assert [each["release"] for each in cli.json("release", "list")] == ["unix/1.0"]
 
@@ -138,6 +143,7 @@ def test_two_people_sign_a_release_and_its_withdrawal(cli: Cli) -> None:
     ):
         half = cli("release", *words, "--key", str(mine), passphrase=PASSPHRASE)
         assert "1 of 2 signatures" in half.stderr
+        assert f"Waits to be {said.lower()}: unix/1.0." in half.stderr
         cli("release", "publish", status=5)
         whole = cli("release", "keys", "sign", "--key", str(yours), passphrase=PASSPHRASE)
         assert "Next: 'seawall release publish'" in whole.stderr

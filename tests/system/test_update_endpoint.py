@@ -34,7 +34,7 @@ from seawall.testing.update_repository import (
     make_update_keys,
     publish_files,
 )
-from seawall.updates.repository import root_metadata
+from seawall.updates.repository import Repository, root_metadata
 
 pytestmark = pytest.mark.system
 
@@ -516,6 +516,19 @@ def test_the_endpoint_opens_once_there_are_keys_and_renews_what_is_old(tmp_path:
         assert json.loads(timestamp.read_bytes())["signed"]["_type"] == "timestamp"
     finally:
         daemon.stop()
+        installation.store.close()
+
+
+def test_the_daemon_ends_while_somebody_is_asked_for_a_passphrase(tmp_path: Path) -> None:
+    installation = make_installation(tmp_path / "state")
+    make_update_keys(installation)
+    daemon = DaemonProcess(tmp_path / "state", tmp_path / "log")
+    try:
+        with Repository(Path(installation.paths.updates)).exclusive():
+            daemon.start()
+            daemon.wait_ready()
+            assert daemon.stop() == 0
+    finally:
         installation.store.close()
 
 

@@ -7,7 +7,9 @@ import io
 import json
 import os
 import struct
+import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -355,6 +357,9 @@ def test_archives_that_others_write_are_refused() -> None:
         ("seawall_agent.py", b"", "release-clash"),
         ("SEAWALL_AGENT/new.mpy", b"", "release-clash"),
         ("manifest.json", b"", "release-clash"),
+        ("Manifest.JSON", b"", "release-clash"),
+        ("MAIN.py", b"", "release-clash"),
+        ("Boot.MPY", b"", "release-clash"),
         ("main.py", b"", "release-clash"),
         ("boot.py", b"", "release-clash"),
         ("big.bin", b"\0" * (MAX_FILE_BYTES + 1), "release-too-large"),
@@ -408,6 +413,49 @@ def test_pipes_and_missing_folders_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError):
         read_application(tmp_path)
+
+
+@pytest.fixture
+def powerless() -> Iterator[Path]:
+    """Return a folder of a user whom modes bind; the test runs as that user."""
+    is_root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if is_root:
+            os.chown(folder, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            if is_root:
+                os.seteuid(0)
+            for path in folder.iterdir():
+                path.chmod(0o700)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o300, 0o600])
+def test_a_folder_that_cannot_be_read_is_told(powerless: Path, mode: int) -> None:
+    inner = powerless / "inner"
+    inner.mkdir()
+    (inner / "a.py").write_bytes(b"a")
+    inner.chmod(mode)
+    for folder in (powerless, inner, inner / "a.py"):
+        with pytest.raises(SeawallError) as caught:
+            read_application(folder)
+        assert caught.value.reference in {"release-unreadable", "application-missing"}
+        assert "inner" in caught.value.message
+    with pytest.raises(UsageError) as told:
+        read_application(powerless)
+    assert told.value.reference == "release-unreadable"
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_files_that_differ_in_case_alone_are_refused(tmp_path: Path, compiled: bool) -> None:
+    for name in ("app.py", "APP.py"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InvalidNameError) as caught:
+        build_release(tmp_path, V1, Board.UNIX, agent=AGENT, compiled=compiled)
+    assert caught.value.reference == "release-path"
 
 
 def test_a_build_repeats_wherever_the_folder_is(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ python-tuf's own client judges what is published.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -24,6 +26,12 @@ from tuf.api.exceptions import (
 from tuf.api.metadata import Metadata
 from tuf.ngclient import FetcherInterface, Updater
 
+from seawall.daemon.update_service import (
+    BUSY_TIMES,
+    RENEW_EVERY_S,
+    RENEW_RETRY_S,
+    UpdateRenewal,
+)
 from seawall.errors import (
     ConfigurationError,
     ConflictError,
@@ -31,6 +39,7 @@ from seawall.errors import (
     NotFoundError,
     SeawallError,
     StateError,
+    StoreFullError,
     UsageError,
 )
 from seawall.model.device import Board
@@ -57,6 +66,7 @@ from seawall.operations.sign_update_change import discard_update_change, sign_up
 from seawall.operations.update_signing import NewKeys, Signing
 from seawall.operations.withdraw_release import withdraw_release
 from seawall.pki import files
+from seawall.pki.keys import encode_key, load_key
 from seawall.pki.keystore import Keystore
 from seawall.testing.memory_store import MemoryStore
 from seawall.testing.rollout_contract import begin
@@ -241,6 +251,55 @@ def test_offline_keys_may_be_written_elsewhere(bare: Installation, tmp_path: Pat
     assert sign_release(bare, [built], signing, publish=True).signed.written
 
 
+def test_a_disk_without_modes_holds_encrypted_keys_alone(
+    bare: Installation, tmp_path: Path
+) -> None:
+    """As FAT: everything there is everybody's, and chmod changes nothing."""
+    disk = tmp_path / "disk"
+    create_update_keys(bare, NewKeys(lambda _: PASSPHRASE, disk))
+    for path in disk.iterdir():
+        path.chmod(0o755)
+    _publish(bare, "1.0")
+    disk = disk.rename(tmp_path / "other")
+    built = release_of_files(Board.UNIX, parse_version("1.1"), AGENT, {})
+    path = disk / "targets-1.pem"
+    signing = Signing(lambda _: PASSPHRASE, (path,))
+    assert sign_release(bare, [built], signing, publish=True).signed.written
+    path.write_bytes(encode_key(load_key(_private(path), PASSPHRASE), None))
+    path.chmod(0o755)
+    built = release_of_files(Board.UNIX, parse_version("1.2"), AGENT, {})
+    with pytest.raises(KeyAccessError) as caught:
+        sign_release(bare, [built], signing, publish=True)
+    assert caught.value.reference == "key-mode"
+
+
+def _private(path: Path) -> Path:
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a:b", "hsm:2", "C:"])
+def test_a_folder_of_keys_may_have_a_colon(
+    bare: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create_update_keys(bare, NewKeys(lambda _: PASSPHRASE, Path(name)))
+    assert (tmp_path / name / "root-1.pem").exists()
+    _publish(bare, "1.0")
+    assert rotate_update_key(bare, "root-1", SIGNING, NEW_KEYS).is_published
+    (tmp_path / name).rename(tmp_path / "away")
+    here = {r.name: h for role in show_update_keys(bare).roles for r, h in role.keys}
+    assert not here["root-2"]
+
+
+@pytest.mark.parametrize("signer", ["/a:b", "a/b:c", ":", "2:x", "nothing"])
+def test_a_path_is_no_signer(installation: Installation, tmp_path: Path, signer: str) -> None:
+    with pytest.raises(UsageError):
+        rotate_update_key(
+            installation, "targets", SIGNING, NewKeys(signer=signer, public_key=tmp_path / "p.pem")
+        )
+
+
 def test_a_wrong_passphrase_changes_nothing(installation: Installation) -> None:
     before = sorted(_updates(installation).rglob("*"))
     wrong = Signing(lambda _: b"not this one at all")
@@ -352,6 +411,77 @@ def test_signed_releases_wait_until_they_are_published(
     assert client.targets() == ["unix/1.0.json", "unix/1.1.json"]
     with pytest.raises(NotFoundError):
         publish_release(installation)
+
+
+def test_nothing_is_published_with_a_release_that_was_not_named(
+    installation: Installation, client: Client
+) -> None:
+    for version in ("1.0", "1.1"):
+        built = release_of_files(Board.UNIX, parse_version(version), AGENT, {})
+        waits = sign_release(installation, [built], SIGNING).signed.added
+    assert waits == ("unix/1.0.json", "unix/1.1.json")
+    with pytest.raises(ConflictError, match=r"unix/1\.0, unix/1\.1") as caught:
+        _publish(installation, "1.2")
+    assert caught.value.reference == "update-change-pending"
+    assert client.targets() == []
+    publish_release(installation)
+    assert client.targets() == ["unix/1.0.json", "unix/1.1.json"]
+    assert [(e.kind, e.subject) for e in installation.store.events()[-2:]] == [
+        ("release-published", "unix/1.0.json"),
+        ("release-published", "unix/1.1.json"),
+    ]
+
+
+@pytest.mark.parametrize("what", ["publish", "sign", "rotate", "recover"])
+def test_who_is_killed_at_the_passphrase_leaves_nothing_behind(
+    installation: Installation, tmp_path: Path, what: str
+) -> None:
+    """By a hang-up or a power cut: nothing of this process gets a say any more."""
+    _publish(installation, "1.0")
+    left = tmp_path / "left"
+
+    def ask(_name: str) -> bytes:
+        if not left.exists():
+            os.system(f"cp -a '{_updates(installation)}' '{left}'")
+        return PASSPHRASE
+
+    signing = Signing(ask)
+    built = release_of_files(Board.UNIX, parse_version("1.1"), AGENT, {"a.txt": b"new"})
+    acts: dict[str, Callable[[], object]] = {
+        "publish": lambda: sign_release(installation, [built], signing, publish=True),
+        "sign": lambda: sign_release(installation, [built], signing),
+        "rotate": lambda: rotate_update_key(installation, "root-1", signing, NEW_KEYS),
+        "recover": lambda: recover_update_role(installation, "targets", signing, NEW_KEYS),
+    }
+    acts[what]()
+    files.remove_tree(_updates(installation))
+    left.rename(_updates(installation))
+
+    assert show_update_keys(installation).waits == ""
+    keys = {path.stem for path in (_updates(installation) / "keys").rglob("*.pem")}
+    assert keys == {r.name for role in show_update_keys(installation).roles for r, _ in role.keys}
+    _publish(installation, "1.2")
+    listed = [each.target for each in list_releases(installation)]
+    assert listed == ["unix/1.0.json", "unix/1.2.json"]
+
+
+def test_a_reader_meets_a_change_of_keys_half_way(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads has no lock: root is read, and then root and targets are others."""
+    _publish(installation, "1.0")
+    load = Repository.load
+
+    def slow(self: Repository, path: Path) -> Metadata[Any]:
+        loaded = load(self, path)
+        if path.name == "1.root.json":
+            monkeypatch.setattr(Repository, "load", load)
+            recover_update_role(installation, "targets", SIGNING, NEW_KEYS)
+        return loaded
+
+    monkeypatch.setattr(Repository, "load", slow)
+    assert [each.target for each in list_releases(installation)] == ["unix/1.0.json"]
+    assert show_update_keys(installation).roles[0].version == 2
 
 
 def test_damage_is_noticed(installation: Installation) -> None:
@@ -630,6 +760,39 @@ def test_the_timestamp_never_ends_while_it_is_renewed(
     )
 
 
+@pytest.mark.parametrize("ahead", [timedelta(days=30), timedelta(days=800)])
+def test_what_was_signed_while_the_clock_was_ahead_is_signed_anew(
+    installation: Installation, client: Client, clock: Clock, ahead: timedelta
+) -> None:
+    clock.now += ahead
+    renew_updates(installation)
+    clock.now = START + timedelta(hours=1)
+    assert "timestamp" in renew_updates(installation).written
+    assert renew_updates(installation).written == []
+    for role in show_update_keys(installation).roles:
+        if role.role in {"timestamp", "snapshot"}:
+            assert role.expires is not None
+            assert role.expires - clock.now <= timedelta(days={"timestamp": 7}.get(role.role, 60))
+    client.refresh()
+
+
+@pytest.mark.anyio
+async def test_renewal_waits_for_nobody_who_is_asked_for_a_passphrase(
+    installation: Installation, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock.now += timedelta(days=3)
+    renewal = UpdateRenewal(installation)
+    with Repository(_updates(installation)).exclusive():
+        async with asyncio.timeout(10):
+            assert await renewal.step() == RENEW_RETRY_S
+            assert caplog.records == []
+            for _ in range(BUSY_TIMES):
+                await renewal.step()
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
+    assert await renewal.step() == RENEW_EVERY_S
+    assert show_update_keys(installation).roles[3].version == 2
+
+
 def test_a_client_notices_a_freeze(
     installation: Installation, client: Client, clock: Clock
 ) -> None:
@@ -686,6 +849,51 @@ def test_old_versions_go(installation: Installation, client: Client) -> None:
     assert len(client.targets()) == 15
 
 
+# An old backup
+
+
+def test_an_old_backup_is_refused_until_the_online_keys_are_replaced(
+    installation: Installation, client: Client, tmp_path: Path, clock: Clock
+) -> None:
+    _publish(installation, "1.0")
+    backup = tmp_path / "backup"
+    os.system(f"cp -a '{_updates(installation)}' '{backup}'")
+    _publish(installation, "1.1")
+    for _ in range(4):
+        clock.now += timedelta(days=3)
+        renew_updates(installation)
+    client.refresh()
+
+    files.remove_tree(_updates(installation))
+    os.system(f"cp -a '{backup}' '{_updates(installation)}'")
+    renew_updates(installation)
+    with pytest.raises(RepositoryError):
+        client.refresh()
+    recover_update_role(installation, "timestamp", SIGNING, NEW_KEYS)
+    assert client.targets() == ["unix/1.0.json"]
+    _publish(installation, "1.2")
+    assert client.targets() == ["unix/1.0.json", "unix/1.2.json"]
+
+
+def test_a_backup_from_before_a_change_of_keys_must_get_past_it(
+    installation: Installation, client: Client, tmp_path: Path
+) -> None:
+    _publish(installation, "1.0")
+    backup = tmp_path / "backup"
+    os.system(f"cp -a '{_updates(installation)}' '{backup}'")
+    recover_update_role(installation, "timestamp", SIGNING, NEW_KEYS)
+    client.refresh()
+    files.remove_tree(_updates(installation))
+    os.system(f"cp -a '{backup}' '{_updates(installation)}'")
+
+    recover_update_role(installation, "timestamp", SIGNING, NEW_KEYS)
+    with pytest.raises(RepositoryError):
+        client.refresh()
+    recover_update_role(installation, "timestamp", SIGNING, NEW_KEYS)
+    assert client.targets() == ["unix/1.0.json"]
+    assert client.version("root") == 3
+
+
 # Crashes
 
 
@@ -693,15 +901,23 @@ class Cut(BaseException):
     """The power goes."""
 
 
-def _writes(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], limit: int | None) -> int:
-    """Do something with the power cut before its ``limit``-th write; return how many it made."""
+def _writes(
+    monkeypatch: pytest.MonkeyPatch,
+    act: Callable[[], object],
+    limit: int | None,
+    full: OSError | None = None,
+) -> int:
+    """Do something with the power cut before its ``limit``-th write; return how many it made.
+
+    With ``full`` that write and all after it fail so instead, and the process lives on.
+    """
     count = 0
     true_write = files.write_private
 
     def write(path: Path, data: bytes) -> None:
         nonlocal count
         if limit is not None and count == limit:
-            raise Cut
+            raise full or Cut
         count += 1
         true_write(path, data)
 
@@ -710,9 +926,9 @@ def _writes(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], limit: i
 
     with monkeypatch.context() as patched:
         patched.setattr(files, "write_private", write)
-        if limit is not None:
+        if limit is not None and full is None:
             patched.setattr("seawall.updates.staging.Staging.discard", no_undo)
-        with contextlib.suppress(Cut):
+        with contextlib.suppress(Cut, StoreFullError):
             act()
     return count
 
@@ -740,7 +956,7 @@ def test_after_any_cut_a_client_finds_a_whole_repository(
 
     fresh()
     total = _writes(monkeypatch, acts[what], None)
-    assert total >= 5
+    assert total >= 4
     for limit in range(total):
         fresh()
         _writes(monkeypatch, acts[what], limit)
@@ -750,8 +966,63 @@ def test_after_any_cut_a_client_finds_a_whole_repository(
         found = again.targets()
         assert "unix/1.0.json" in found
         assert [each.target for each in list_releases(installation)] == found
-        if show_update_keys(installation).waits:
+        waits = show_update_keys(installation).waits
+        if what == "publish":
+            assert waits == ""
+        elif waits:
+            with pytest.raises(ConflictError):
+                acts[what]()
             discard_update_change(installation)
         if what != "publish" or "unix/1.1.json" not in found:
             acts[what]()
-        assert "unix/1.0.json" in again.targets()
+        listed = {"unix/1.0.json", "unix/1.1.json"} if what == "publish" else {"unix/1.0.json"}
+        assert set(again.targets()) == listed
+
+
+@pytest.mark.parametrize("what", ["create", "publish", "sign", "rotate", "recover"])
+def test_a_disk_that_is_full_stops_nobody_for_good(
+    bare: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    clock: Clock,
+    what: str,
+) -> None:
+    """Whichever write fails: the repository is whole, and the same order works afterwards."""
+    disk = tmp_path / "disk"
+    if what == "create":
+        _updates(bare).mkdir(parents=True)
+    else:
+        make_update_keys(bare)
+        _publish(bare, "1.0")
+    pristine = _updates(bare).rename(tmp_path / "pristine")
+    built = release_of_files(Board.UNIX, parse_version("1.1"), AGENT, {"a.txt": b"new"})
+    to_disk = NewKeys(lambda _: PASSPHRASE, disk)
+    acts: dict[str, Callable[[], object]] = {
+        "create": lambda: create_update_keys(bare, to_disk),
+        "publish": lambda: sign_release(bare, [built], SIGNING, publish=True),
+        "sign": lambda: sign_release(bare, [built], SIGNING),
+        "rotate": lambda: rotate_update_key(bare, "root-2", SIGNING, to_disk),
+        "recover": lambda: recover_update_role(bare, "targets", SIGNING, to_disk),
+    }
+
+    def fresh() -> None:
+        for folder in (_updates(bare), disk):
+            files.remove_tree(folder)
+        os.system(f"cp -a '{pristine}' '{_updates(bare)}'")
+
+    fresh()
+    total = _writes(monkeypatch, acts[what], None)
+    assert total >= 3
+    for limit in range(total):
+        fresh()
+        _writes(monkeypatch, acts[what], limit, OSError(errno.ENOSPC, "full"))
+        renew_updates(bare)
+        is_done = what == "publish" and len(list_releases(bare)) == 2
+        is_done |= root_metadata(_updates(bare)) is not None and (
+            what == "create" or show_update_keys(bare).roles[0].version > 1
+        )
+        if not is_done:
+            assert not list(disk.glob("*.pem"))
+            acts[what]()
+        Client(bare, tmp_path / f"client-{limit}", clock).refresh()
+        show_update_keys(bare)

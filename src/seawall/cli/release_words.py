@@ -83,14 +83,23 @@ def report_packed(packed: Packed, out: str, as_json: bool) -> None:
 
 def signed_json(signed: Signed) -> dict[str, Any]:
     """Return what came of signing as JSON."""
+    waits = not signed.written
     return {
         "signed_by": list(signed.names),
         "published": list(signed.written),
+        "waiting": {
+            "releases": [_release_name(each) for each in signed.added if waits],
+            "withdrawals": [_release_name(each) for each in signed.removed if waits],
+        },
         "missing": [
             {"role": m.role, "have": m.have, "need": m.need, "could_sign": list(m.names)}
             for m in signed.missing
         ],
     }
+
+
+def _release_name(target: str) -> str:
+    return target.removesuffix(".json")
 
 
 def report_signed(signed: Signed, done: str) -> None:
@@ -103,6 +112,10 @@ def report_signed(signed: Signed, done: str) -> None:
             f"could sign: {', '.join(missing.names)}. "
             "Next: 'seawall release keys sign --key FILE'."
         )
+    if not signed.written:
+        for what, targets in (("published", signed.added), ("withdrawn", signed.removed)):
+            if targets:
+                say(f"Waits to be {what}: {', '.join(map(_release_name, targets))}.")
     if not signed.missing and not signed.written:
         say("Next: 'seawall release publish'.")
     if signed.written:

@@ -47,25 +47,31 @@ class RegistryWatch:
         self._master = installation.keystore.master_key()
         self._revision = -1
         self._lent: Mapping[str, str] = {}
+        self._is_in_force = True
         self._taking_in = asyncio.Lock()
 
     @property
     def revision(self) -> int:
-        """Of the registry as it was read last."""
+        """Of the registry as it is in force."""
         return self._revision
 
     def read(self) -> AccessPolicy:
-        """Take the registry in, and return the policy that follows from it.
+        """Take the registry in, and return the policy that the caller starts everything with.
 
         Raises:
             StoreError: the registry cannot be read.
+            OSError: the revocation list cannot be read.
         """
+        self._revision, policy = self._read()
+        return policy
+
+    def _read(self) -> tuple[int, AccessPolicy]:
         store = self._installation.store
         # The revision first: what changes while we read is read again.
-        self._revision = store.registry_revision()
+        revision = store.registry_revision()
         devices = store.devices()
         self._ingest.update_devices(devices, self._master)
-        return policy_of(devices, self._installation.keystore.crl_pem())
+        return revision, policy_of(devices, self._installation.keystore.crl_pem())
 
     async def run(self) -> None:
         """Poll until cancelled; return only by an exception."""
@@ -74,24 +80,32 @@ class RegistryWatch:
             await asyncio.sleep(POLL_INTERVAL_S)
             revision = await asyncio.to_thread(store.registry_revision)
             lent = read_lent(self._installation.paths, self._installation.now_ms())
-            if revision != self._revision or lent != self._lent:
-                self._lent = lent
+            if not self._is_in_force or revision != self._revision or lent != self._lent:
                 await self.take_in()
 
     async def take_in(self) -> None:
         """Read the registry and the revocation list, and have them enforced.
 
+        What fails here is done again by `run`, until all of it is in force.
+
         Raises:
             StoreError: the registry cannot be read.
+            SeawallError: as the broker, or `also`.
         """
         async with self._taking_in:
-            policy, lent = self.read(), self._lent
-            # The broker alone lets them in: they are no devices, and fetch no releases. Nor can
-            # one stand in for a device, whatever the file says.
-            await self._broker.apply(replace(policy, active={**lent, **policy.active}))
-            if self.also is not None:
-                self.also(policy)
-            self._taken_in(self._revision, lent.keys())
+            self._is_in_force = False
+            lent = read_lent(self._installation.paths, self._installation.now_ms())
+            revision, policy = self._read()
+            try:
+                # The broker alone lets them in: they are no devices, and fetch no releases. Nor
+                # can one stand in for a device, whatever the file says.
+                await self._broker.apply(replace(policy, active={**lent, **policy.active}))
+            finally:
+                # Who is shut out there, and not here, is half shut out at least.
+                if self.also is not None:
+                    self.also(policy)
+            self._taken_in(revision, lent.keys())
+            self._revision, self._lent, self._is_in_force = revision, lent, True
         _log.info(
             "registry taken in: %d devices may connect, %d may not",
             len(policy.active),

@@ -96,11 +96,12 @@ class UpdateListener:
         self._policy = policy
         if self._socket is None:
             return
-        self._context = self._make_context(policy.crl_pem)
+        # Who may not stay goes first: that needs no key, which may be out of reach.
         for connections in list(self._of_device.values()):
             for connection in connections:
                 if connection.peer is not None and self.judge(connection.peer) is not None:
                     connection.abort()
+        self._context = self._make_context(policy.crl_pem)
 
     def admit(self, connection: UpdateConnection, peer: Peer) -> Reason | None:
         """See `update_connection.Judge`."""

@@ -26,6 +26,8 @@ LOOK_EVERY_S: Final = 1.0
 RETRY_S: Final = 10.0
 RENEW_EVERY_S: Final = 3600.0
 RENEW_RETRY_S: Final = 60.0
+BUSY_TIMES: Final = 60
+"""So often, one after the other, another process may have the repository before a warning."""
 
 
 class UpdateService:
@@ -103,6 +105,7 @@ class UpdateRenewal:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
+        self._busy_times = 0
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -117,6 +120,15 @@ class UpdateRenewal:
         except SeawallError as error:
             _log.error("the update repository cannot be renewed: %s", error)
             return RENEW_RETRY_S
+        if renewed.is_busy:
+            self._busy_times += 1
+            if self._busy_times % BUSY_TIMES == 0:
+                _log.warning(
+                    "the update repository cannot be renewed for an hour: a 'seawall release' "
+                    "waits for a passphrase; answer or end it, before the timestamp ends"
+                )
+            return RENEW_RETRY_S
+        self._busy_times = 0
         if renewed.written:
             _log.info("update repository: %s renewed", " and ".join(renewed.written))
         for role, days in renewed.ends_soon.items():

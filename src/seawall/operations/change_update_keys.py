@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +12,17 @@ from seawall.operations.update_signing import (
     NewKeys,
     Signed,
     Signing,
-    check_anybody,
-    sign_staged,
+    check_key_places,
+    keep_change,
+    remove_keys,
+    sign_change,
     write_keys,
 )
 from seawall.updates import metadata as tuf
 from seawall.updates.keys import MadeKey
 from seawall.updates.repository import Repository
 from seawall.updates.root_draft import RootDraft
-from seawall.updates.staging import Staging
+from seawall.updates.staging import Staged, Staging
 
 Change = Callable[[RootDraft], None]
 
@@ -136,7 +138,7 @@ def change_update_keys(
 ) -> Signed:
     """Draft the next root, sign it with the keys at hand, and publish it if they are enough.
 
-    If no key could sign, nothing is changed.
+    Nothing is written before a key has signed.
 
     Raises:
         NotFoundError: there are no update keys.
@@ -159,14 +161,15 @@ def change_update_keys(
 
         draft = RootDraft(current, repository.records(), now, make)
         change(draft)
+        check_key_places(repository, draft.made)
+        staged = draft.staged()
+        signing = replace(signing, made=tuple(draft.made))
+        signed = sign_change(repository, current, staged, signing)
         write_keys(repository, draft.made)
-        staging.write(draft.staged())
         try:
-            signing = replace(signing, made=tuple(draft.made))
-            signed = sign_staged(installation, repository, current, signing)
-            check_anybody(signed, signing)
+            signed = keep_change(installation, repository, current, staged, signed)
         except BaseException:
-            _undo(repository, draft, staging)
+            _undo(repository, draft.made, staged, staging)
             raise
     version = str(draft.root.signed.version)
     kind = "update-keys-changed" if signed.is_published else "update-keys-staged"
@@ -174,10 +177,10 @@ def change_update_keys(
     return signed
 
 
-def _undo(repository: Repository, draft: RootDraft, staging: Staging) -> None:
-    if repository.newest(tuf.ROOT) >= draft.root.signed.version:
-        return  # it is published; what failed came after
+def _undo(
+    repository: Repository, made: Sequence[MadeKey], staged: Staged, staging: Staging
+) -> None:
+    if staging.is_begun(staged):
+        return  # it is published, or `Staging.finish` does that; what failed came after
     staging.discard()
-    for made in draft.made:
-        if made.pem:
-            (repository.keys_folder / made.record.signer).unlink(missing_ok=True)
+    remove_keys(repository, made)

@@ -7,12 +7,20 @@ from pathlib import Path
 
 from seawall.errors import ConflictError, UsageError
 from seawall.operations.installation import Installation
-from seawall.operations.update_signing import NewKeys, Signing, sign_staged, write_keys
+from seawall.operations.update_signing import (
+    NewKeys,
+    Signing,
+    check_key_places,
+    keep_change,
+    remove_keys,
+    sign_change,
+    write_keys,
+)
 from seawall.pki import files
 from seawall.updates import metadata as tuf
 from seawall.updates.keys import KeyRecord, MadeKey, keys_by_role
 from seawall.updates.repository import Repository
-from seawall.updates.staging import Staged, Staging
+from seawall.updates.staging import Staged
 
 ROOT_KEYS, ROOT_THRESHOLD = 3, 2
 
@@ -65,13 +73,21 @@ def create_update_keys(
             )
         files.remove_tree(repository.staged_folder)
         made = _make(installation, repository, new_keys, plan)
-        write_keys(repository, made)
+        check_key_places(repository, made)
         now = installation.now()
         thresholds = {tuf.ROOT: plan.root_threshold, tuf.TARGETS: plan.targets_threshold}
         records = tuple(each.record for each in made)
         root = tuf.first_root(keys_by_role(made), thresholds, now)
-        Staging(repository, None).write(Staged(root, tuf.first_targets(now), records))
-        sign_staged(installation, repository, None, Signing(made=tuple(made)))
+        staged = Staged(root, tuf.first_targets(now), records)
+        signed = sign_change(repository, None, staged, Signing(made=tuple(made)))
+        write_keys(repository, made)
+        try:
+            keep_change(installation, repository, None, staged, signed)
+        except BaseException:
+            if not repository.exists:
+                files.remove_tree(repository.staged_folder)
+                remove_keys(repository, made)
+            raise
     installation.store.log([installation.event("update-keys-created", keys=str(len(made)))])
     return records
 

@@ -43,16 +43,15 @@ def publish_release(installation: Installation) -> Published:
                 reference="no-update-change",
                 hint="name the archive: seawall release publish FILE",
             )
-        missing = staging.missing(Signing().keyring(repository, repository.records()))
+        missing = staging.missing(staged, Signing().keyring(repository, repository.records()))
         if missing:
             raise KeyAccessError(
                 f"{missing[0].have} of {missing[0].need} signatures of targets are there",
                 reference="signatures-missing",
                 hint=f"sign with {', '.join(missing[0].names)}: seawall release keys sign",
             )
-        before, after = set(current.targets.signed.targets), set(staged.targets.signed.targets)
-        done = Published(sorted(after - before), sorted(before - after))
-        staging.publish(now)
+        done = Published(*staging.difference(staged))
+        staging.publish(staged, now)
     installation.store.log(
         [installation.event("release-published", each) for each in done.published]
         + [installation.event("release-withdrawn", each) for each in done.withdrawn]

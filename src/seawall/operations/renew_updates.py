@@ -14,16 +14,24 @@ WARN_BEFORE: Final = timedelta(days=60)
 
 
 class Renewed(NamedTuple):
-    """What was written anew, and which offline roles end soon (with days left)."""
+    """What was written anew, and which offline roles end soon (with days left).
+
+    Attributes:
+        written: Roles.
+        ends_soon: Days left, by role.
+        is_busy: Another process changes the repository just now: nothing was looked at.
+    """
 
     written: list[str]
     ends_soon: dict[str, int]
+    is_busy: bool = False
 
 
 def renew_updates(installation: Installation) -> Renewed:
     """Finish what a crash interrupted, and renew snapshot and timestamp if they are due.
 
-    Nothing to do without update keys.
+    Nothing to do without update keys. Does not wait for another process that changes the
+    repository: it may be asking somebody for a passphrase.
 
     Raises:
         StateError: the repository is damaged, or cannot be written.
@@ -33,7 +41,9 @@ def renew_updates(installation: Installation) -> Renewed:
     if not repository.exists:
         return Renewed([], {})
     now = installation.now()
-    with repository.exclusive():
+    with repository.exclusive(wait=False) as is_ours:
+        if not is_ours:
+            return Renewed([], {}, is_busy=True)
         Staging(repository, repository.read()).finish()
         written = repository.settle(now)
         current = repository.read()

@@ -61,7 +61,7 @@ def show_update_keys(installation: Installation) -> UpdateKeys:
         staging = Staging(repository, current)
         staged = staging.read()
         missing = staging.missing(
-            Keyring(repository.keys_folder, (*records, *(staged.records or ())))
+            staged, Keyring(repository.keys_folder, (*records, *(staged.records or ())))
         )
     waits = "keys" if staged.root is not None else "release" if staged.targets is not None else ""
     roles = (tuf.ROOT, tuf.TARGETS, tuf.SNAPSHOT, tuf.TIMESTAMP)

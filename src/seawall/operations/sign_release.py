@@ -39,7 +39,8 @@ def sign_release(
 
     Raises:
         NotFoundError: there are no update keys.
-        ConflictError: a version is not above those before, or a change of keys waits.
+        ConflictError: a version is not above those before, or a change of keys waits; or, to be
+            published at once, something else waits that would be published with it.
         KeyAccessError: a key cannot be used, or none is at hand.
         StateError: the repository is damaged, or cannot be written.
     """
@@ -49,7 +50,9 @@ def sign_release(
         for release in sorted(releases, key=lambda each: each.version):
             tuf.add_release(targets.signed, release, installation.now_ms())
 
-    signed = change_targets(installation, signing, change, built=built, publish=publish)
+    signed = change_targets(
+        installation, signing, change, built=built, publish=publish, alone=publish
+    )
     kind = "release-published" if signed.written else "release-signed"
     installation.store.log(
         [installation.event(kind, each.target, sha256=each.sha256) for each in releases]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seawall.errors import NotFoundError
 from seawall.operations.installation import Installation
-from seawall.operations.update_signing import Signed, Signing, check_anybody, sign_staged
+from seawall.operations.update_signing import Signed, Signing, keep_change, sign_change
 from seawall.updates.repository import Repository
 from seawall.updates.staging import Staging
 
@@ -29,8 +29,8 @@ def sign_update_change(installation: Installation, signing: Signing) -> Signed:
             raise _nothing()
         # A release is published by an order of its own.
         publish = staged.root is not None
-        signed = sign_staged(installation, repository, current, signing, publish=publish)
-        check_anybody(signed, signing)
+        signed = sign_change(repository, current, staged, signing)
+        signed = keep_change(installation, repository, current, staged, signed, publish=publish)
     if signed.written:
         installation.store.log([installation.event("update-keys-changed", change="signed")])
     return signed

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seawall.operations.installation import Installation
-from seawall.operations.update_signing import Signed, Signing, check_anybody, sign_staged
+from seawall.operations.update_signing import Signed, Signing, keep_change, sign_change
 from seawall.updates import metadata as tuf
 from seawall.updates.metadata import TargetsMetadata
 from seawall.updates.release_bundle import BuiltRelease
@@ -27,7 +27,8 @@ def change_targets(
 ) -> Signed:
     """Draft the next targets on top of what waits, sign, and publish if that is wanted.
 
-    If no key could sign, nothing is changed.
+    Nothing is written before a key has signed: whoever is interrupted while asked for a passphrase
+    leaves nothing behind that the next change would take along.
 
     Args:
         installation: Whose.
@@ -57,21 +58,8 @@ def change_targets(
             draft.signed.targets = dict(before.targets.signed.targets)
             draft.signed.unrecognized_fields = dict(before.targets.signed.unrecognized_fields)
         change(draft)
+        staged = Staged(None, draft, None)
+        signed = sign_change(repository, current, staged, signing)
         for each in built:
             repository.write_release(each)
-        staging.write(Staged(None, draft, None))
-        try:
-            signed = sign_staged(installation, repository, current, signing, publish=publish)
-            check_anybody(signed, signing)
-        except BaseException:
-            if repository.newest(tuf.TARGETS) < draft.signed.version:
-                _put_back(staging, before)
-            raise
-    return signed
-
-
-def _put_back(staging: Staging, before: Staged) -> None:
-    if before.is_empty:
-        staging.discard()
-    else:
-        staging.write(before)
+        return keep_change(installation, repository, current, staged, signed, publish=publish)

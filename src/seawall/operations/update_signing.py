@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seawall.errors import KeyAccessError, UsageError
@@ -15,11 +15,12 @@ from seawall.updates.keys import (
     Keyring,
     MadeKey,
     Passphrase,
+    is_signer_uri,
     make_key,
     read_public_key,
 )
 from seawall.updates.repository import Current, Repository
-from seawall.updates.staging import Missing, Staging
+from seawall.updates.staging import Missing, Staged, Staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class NewKeys:
         return make_key(role, name, place, passphrase, at_ms)
 
     def _external(self, at_ms: int, role: str, name: str) -> MadeKey:
-        if ":" not in (self.signer or "") or self.public_key is None:
+        if not is_signer_uri(self.signer or "") or self.public_key is None:
             raise UsageError(
                 "a signer is a URI with a scheme, and its public key a PEM file",
                 hint="--signer 'hsm:2?label=YubiKey+PIV+%2315835999' --public-key release.pub.pem",
@@ -93,32 +94,61 @@ class NewKeys:
         return MadeKey(record, key, b"")
 
 
-def write_keys(repository: Repository, made: Sequence[MadeKey]) -> None:
-    """Write the files of new keys, mode 0600; never over one that may be of use.
+def check_key_places(repository: Repository, made: Sequence[MadeKey]) -> None:
+    """Check that files of new keys would be written over none that may be of use.
 
     In the state directory only a crash leaves a file with the name of a new key: no
     list names it, and nobody trusts it.
 
     Raises:
         KeyAccessError: a file of that name is there (``key-exists``).
-        StateError: one cannot be written.
     """
-    places = [(repository.keys_folder / each.record.signer, each.pem) for each in made if each.pem]
     kept = repository.keys_folder if repository.exists else None
-    for path, _ in places:
+    for path, _ in _key_places(repository, made):
         if path.exists() and kept not in path.parents:
             raise KeyAccessError(
                 f"{path} is there already",
                 reference="key-exists",
                 hint="move it away, or name another folder with --out DIR",
             )
-    for path, pem in places:
-        try:
-            # A folder of the owner's keeps its mode: a removable disk has none to set.
-            path.parent.mkdir(mode=files.PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-            files.write_private(path, pem)
-        except OSError as error:
-            raise files.unwritable(path, error) from error
+
+
+def write_keys(repository: Repository, made: Sequence[MadeKey]) -> None:
+    """Write the files of new keys, mode 0600: all of them, or none.
+
+    Raises:
+        KeyAccessError: as `check_key_places`.
+        StateError: one cannot be written.
+    """
+    check_key_places(repository, made)
+    written: list[Path] = []
+    try:
+        for path, pem in _key_places(repository, made):
+            _write_key(path, pem)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def remove_keys(repository: Repository, made: Sequence[MadeKey]) -> None:
+    """Remove the files of new keys again, wherever they are."""
+    for path, _ in _key_places(repository, made):
+        path.unlink(missing_ok=True)
+
+
+def _key_places(repository: Repository, made: Sequence[MadeKey]) -> list[tuple[Path, bytes]]:
+    return [(repository.keys_folder / each.record.signer, each.pem) for each in made if each.pem]
+
+
+def _write_key(path: Path, pem: bytes) -> None:
+    try:
+        # A folder of the owner's keeps its mode: a removable disk has none to set.
+        path.parent.mkdir(mode=files.PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        files.write_private(path, pem)
+    except OSError as error:
+        raise files.unwritable(path, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +159,15 @@ class Signed:
         names: Of the keys that signed now.
         written: Roles whose metadata were published; empty while signatures are missing.
         missing: Roles that lack signatures.
+        added: Targets that the change adds to what was published.
+        removed: Targets that it takes out.
     """
 
     names: tuple[str, ...]
     written: tuple[str, ...]
     missing: tuple[Missing, ...]
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
     @property
     def is_published(self) -> bool:
@@ -141,39 +175,56 @@ class Signed:
         return not self.missing
 
 
-def sign_staged(
-    installation: Installation,
-    repository: Repository,
-    current: Current | None,
-    signing: Signing,
-    *,
-    publish: bool = True,
+def sign_change(
+    repository: Repository, current: Current | None, staged: Staged, signing: Signing
 ) -> Signed:
-    """Add the signatures that can be had, and publish if they are enough. Under the lock.
+    """Add the signatures that can be had to a change, in memory: nothing is written.
+
+    Args:
+        repository: Whose lock the caller holds.
+        current: What is published; None before the first root.
+        staged: The change.
+        signing: Who signs.
 
     Raises:
-        KeyAccessError: a key cannot be used.
-        StateError: the repository is damaged, or cannot be written.
+        KeyAccessError: a key cannot be used; or none was at hand but new ones, and they are not
+            enough (``signatures-missing``).
     """
     staging = Staging(repository, current)
     known = () if current is None else repository.records()
-    added = staging.read().records or ()
-    records = {each.keyid: each for each in (*known, *added)}
+    records = {each.keyid: each for each in (*known, *(staged.records or ()))}
     keyring = signing.keyring(repository, list(records.values()))
-    names = staging.sign(keyring)
-    missing = staging.missing(keyring)
-    written: list[str] = []
-    if publish and not missing:
-        written = staging.publish(installation.now())
-    return Signed(tuple(names), tuple(written), tuple(missing))
+    names = staging.sign(staged, keyring)
+    missing = staging.missing(staged, keyring)
+    added, removed = staging.difference(staged)
+    signed = Signed(tuple(names), (), tuple(missing), tuple(added), tuple(removed))
+    _check_anybody(signed, signing)
+    return signed
 
 
-def check_anybody(signed: Signed, signing: Signing) -> None:
-    """Check that at least one key has signed, new ones left aside.
+def keep_change(
+    installation: Installation,
+    repository: Repository,
+    current: Current | None,
+    staged: Staged,
+    signed: Signed,
+    *,
+    publish: bool = True,
+) -> Signed:
+    """Publish a change if it has signatures enough and that is wanted; else have it wait.
 
     Raises:
-        KeyAccessError: none was at hand (``signatures-missing``).
+        StateError: the repository is damaged, or cannot be written.
+        KeyAccessError: an online key cannot be used; the change is published all the same.
     """
+    staging = Staging(repository, current)
+    if publish and not signed.missing:
+        return replace(signed, written=tuple(staging.publish(staged, installation.now())))
+    staging.write(staged)
+    return signed
+
+
+def _check_anybody(signed: Signed, signing: Signing) -> None:
     new = {each.record.name for each in signing.made}
     if signed.missing and set(signed.names) <= new:
         first = signed.missing[0]

@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -92,8 +92,13 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(path)
 
 
-def read_private(path: Path) -> bytes:
+def read_private(path: Path, *, is_sealed: Callable[[bytes], bool] = lambda _: False) -> bytes:
     """Read a file of secrets.
+
+    Args:
+        path: The file.
+        is_sealed: Whether its contents are no secret without a passphrase: its mode is not
+            asked then.
 
     Raises:
         KeyAccessError: it is missing, cannot be read, or others may read it.
@@ -101,8 +106,10 @@ def read_private(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
-            _check_mode(path, os.fstat(descriptor).st_mode, PRIVATE_FILE)
-            return file.read()
+            data = file.read()
+            if not is_sealed(data):
+                _check_mode(path, os.fstat(descriptor).st_mode, PRIVATE_FILE)
+            return data
     except FileNotFoundError:
         raise KeyAccessError(f"{path} is missing", reference="key-missing") from None
     except OSError as error:

@@ -35,23 +35,53 @@ def key_pem(der: bytes) -> bytes:
 
 
 def load_key(path: Path, passphrase: bytes | None) -> ec.EllipticCurvePrivateKey:
-    """Read a private key.
+    """Read a private key that nobody else of this machine can reach, encrypted or not.
 
     Raises:
         KeyAccessError: as `Keystore.authority` says.
     """
-    pem = files.read_private(path)
-    is_encrypted = b"ENCRYPTED" in pem
-    if is_encrypted and not passphrase:
+    return open_key(path, files.read_private(path), passphrase)
+
+
+def is_encrypted(pem: bytes) -> bool:
+    """Whether a private key, PEM, opens with a passphrase alone."""
+    return b"ENCRYPTED" in pem
+
+
+def read_key(path: Path) -> bytes:
+    """Return the file of a private key that may be on a removable disk, PEM.
+
+    FAT has no modes: there all files are everybody's, and only a passphrase keeps a key.
+
+    Raises:
+        KeyAccessError: it is missing, cannot be read, or others may read it and it is not
+            encrypted (``key-mode``).
+    """
+    return files.read_private(path, is_sealed=is_encrypted)
+
+
+def open_key(path: Path, pem: bytes, passphrase: bytes | None) -> ec.EllipticCurvePrivateKey:
+    """Return a private key.
+
+    Args:
+        path: Where it was read, for what is said.
+        pem: Its file.
+        passphrase: Opens it, if it is encrypted.
+
+    Raises:
+        KeyAccessError: as `Keystore.authority` says.
+    """
+    is_sealed = is_encrypted(pem)
+    if is_sealed and not passphrase:
         raise KeyAccessError(
             f"{path} is encrypted",
             reference="passphrase-needed",
             hint="give its passphrase with --passphrase-file FILE or SEAWALL_PASSPHRASE_FILE",
         )
     try:
-        key = serialization.load_pem_private_key(pem, passphrase if is_encrypted else None)
+        key = serialization.load_pem_private_key(pem, passphrase if is_sealed else None)
     except (ValueError, TypeError) as error:
-        if is_encrypted:
+        if is_sealed:
             raise KeyAccessError(
                 f"{path} does not open with this passphrase",
                 reference="wrong-passphrase",

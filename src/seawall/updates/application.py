@@ -31,10 +31,13 @@ def read_application(folder: Path) -> Application:
             or it is too large, or cannot be read.
         InvalidNameError: a name is not allowed.
     """
-    if not folder.is_dir():
-        raise NotFoundError(f"{folder} is no folder", reference="application-missing")
     found = Application({}, [])
-    _read_folder(folder, "", found)
+    try:
+        if not folder.is_dir():
+            raise NotFoundError(f"{folder} is no folder", reference="application-missing")
+        _read_folder(folder, "", found)
+    except OSError as error:
+        raise _unreadable(error.filename or folder, error) from error
     return found
 
 
@@ -77,9 +80,7 @@ def read_file(path: Path, limit: int) -> bytes:
     except FileNotFoundError:
         raise NotFoundError(f"{path} is missing", reference="application-missing") from None
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}", reference="release-unreadable"
-        ) from error
+        raise _unreadable(path, error) from error
     if len(data) > limit:
         raise UsageError(
             f"{path} has more than {limit:,} bytes",
@@ -87,3 +88,7 @@ def read_file(path: Path, limit: int) -> bytes:
             hint="a board keeps two slots on its flash",
         )
     return data
+
+
+def _unreadable(path: object, error: OSError) -> UsageError:
+    return UsageError(f"{path} cannot be read: {error.strerror}", reference="release-unreadable")

@@ -8,6 +8,7 @@ securesystemslib knows, for KMS, PKCS#11 tokens and YubiKeys.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +19,27 @@ from securesystemslib.signer import CryptoSigner, Key, Signer, SSlibKey
 from tuf.api.metadata import Metadata
 
 from seawall.errors import KeyAccessError, SeawallError, StateError
-from seawall.pki import files
-from seawall.pki.keys import encode_key, load_key, load_public_key, new_key
+from seawall.pki.keys import (
+    encode_key,
+    is_encrypted,
+    load_public_key,
+    new_key,
+    open_key,
+    read_key,
+)
+
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 LEDGER: Final = "keys.json"
 OFFLINE_FOLDER: Final = "offline"
 
 Passphrase = Callable[[str], bytes]
 """Returns the passphrase of a key by its name; empty: the key is left out."""
+
+
+def is_signer_uri(signer: str) -> bool:
+    """Whether this begins with a scheme (``hsm:``); a file's absolute path does not."""
+    return _URI.match(signer) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +63,7 @@ class KeyRecord:
     @property
     def is_uri(self) -> bool:
         """Whether something else than a file of ours signs."""
-        return ":" in self.signer
+        return is_signer_uri(self.signer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +265,13 @@ class Keyring:
                 self._brought[signer.public_key.keyid] = signer
 
     def _by_file(self, path: Path, name: str) -> Signer | None:
-        if b"ENCRYPTED" not in files.read_private(path):
-            return CryptoSigner(load_key(path, None))
+        pem = read_key(path)
+        if not is_encrypted(pem):
+            return CryptoSigner(open_key(path, pem, None))
         tried: set[bytes] = set()
         while passphrase := self._passphrase(name) if self._passphrase else b"":
             try:
-                return CryptoSigner(load_key(path, passphrase))
+                return CryptoSigner(open_key(path, pem, passphrase))
             except KeyAccessError as error:
                 # Whoever asks people asks again; whoever reads a file says the same again.
                 if error.reference != "wrong-passphrase" or passphrase in tried:

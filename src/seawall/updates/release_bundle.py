@@ -39,6 +39,7 @@ MAX_FILES_BYTES: Final = 1024 * 1024
 MAX_ARCHIVE_BYTES: Final = 20 * 1024 * 1024
 
 _RESERVED: Final = frozenset({MANIFEST_NAME, "main.py", "main.mpy", "boot.py", "boot.mpy"})
+"""In lower case: FAT knows no other."""
 _SECRETS: Final = frozenset(
     {"config.json", "key.der", "cert.der", "hmac.key", "master.key", "secrets.py", "secrets.json"}
 )
@@ -129,7 +130,7 @@ def check_application_file(path: str, data: bytes) -> None:
             stand (``release-clash``), or is too large (``release-too-large``).
     """
     first = PurePosixPath(path.lower()).parts[0].split(".")[0]
-    if first in {AGENT_FOLDER, GUARD_FOLDER} or path in _RESERVED:
+    if first in {AGENT_FOLDER, GUARD_FOLDER} or path.lower() in _RESERVED:
         raise UsageError(
             f"{path} would stand where a file of Seawall stands",
             reference="release-clash",

@@ -93,8 +93,14 @@ class Repository:
             )
 
     @contextlib.contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Keep other processes from changing the repository meanwhile; waits for its turn.
+    def exclusive(self, *, wait: bool = True) -> Iterator[bool]:
+        """Keep other processes from changing the repository meanwhile.
+
+        Args:
+            wait: Wait for its turn, however long: people are asked for passphrases under it.
+
+        Yields:
+            Whether it is ours; False only if another has it and `wait` is.
 
         Raises:
             StateError: the folder cannot be written (StoreFullError: the disk is full).
@@ -106,8 +112,7 @@ class Repository:
         except OSError as error:
             raise files.unwritable(path, error) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
+            yield _lock(descriptor, wait=wait)
         finally:
             os.close(descriptor)
 
@@ -146,7 +151,17 @@ class Repository:
             StateError: root or targets are missing, damaged, or not signed as root asks.
         """
         self.check_exists()
-        root = self.load(self.version_path(tuf.ROOT, self.newest(tuf.ROOT)))
+        while True:
+            version = self.newest(tuf.ROOT)
+            try:
+                return self._read(version)
+            except StateError:
+                # Without the lock a change of keys may come in between, and targets with it.
+                if self.newest(tuf.ROOT) == version:
+                    raise
+
+    def _read(self, root_version: int) -> Current:
+        root = self.load(self.version_path(tuf.ROOT, root_version))
         targets = self._targets(root.signed)
         snapshot_version = self.newest(tuf.SNAPSHOT)
         snapshot_path = self.version_path(tuf.SNAPSHOT, snapshot_version)
@@ -280,14 +295,14 @@ class Repository:
             return True
         meta = snapshot.signed.meta.get("targets.json")
         is_other = meta is None or meta.version != current.targets.signed.version
-        return is_other or _ends_within(snapshot, now, tuf.SNAPSHOT_RENEW)
+        return is_other or _is_due(snapshot, now, tuf.SNAPSHOT_RENEW, tuf.SNAPSHOT_LIFE)
 
     def _is_timestamp_due(self, current: Current, now: datetime) -> bool:
         timestamp = current.timestamp
         if timestamp is None or not tuf.is_signed(current.root.signed, tuf.TIMESTAMP, timestamp):
             return True
         is_other = timestamp.signed.snapshot_meta.version != self.newest(tuf.SNAPSHOT)
-        return is_other or _ends_within(timestamp, now, tuf.TIMESTAMP_RENEW)
+        return is_other or _is_due(timestamp, now, tuf.TIMESTAMP_RENEW, tuf.TIMESTAMP_LIFE)
 
     def _sign_online(
         self, root: Root, role: str, metadata: Metadata[Any], keyring: Keyring
@@ -314,9 +329,18 @@ class Repository:
         return f"{OFFLINE_FOLDER}/{name}.pem"
 
 
-def _ends_within(metadata: Metadata[Any], now: datetime, span: timedelta) -> bool:
-    ends: datetime = metadata.signed.expires
-    return ends - now < span
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_due(metadata: Metadata[Any], now: datetime, least: timedelta, life: timedelta) -> bool:
+    """Whether metadata end soon; or later than any of now would: the clock was ahead."""
+    left: timedelta = metadata.signed.expires - now
+    return left < least or left > life
 
 
 def damaged(path: Path, why: object) -> StateError:

@@ -97,13 +97,25 @@ class Staging:
             ConflictError: something does (``update-change-pending``).
         """
         self.check_no_root()
-        if (self._folder / _TARGETS_FILE).exists():
+        staged = self.read()
+        if staged.targets is not None:
+            added, removed = self.difference(staged)
+            waits = [*added, *(f"the withdrawal of {each}" for each in removed)]
             raise ConflictError(
-                "a signed release waits to be published",
+                "what was signed before waits to be published: "
+                + ", ".join(each.removesuffix(".json") for each in waits),
                 reference="update-change-pending",
                 hint="publish it with 'seawall release publish', or drop it with "
                 "'seawall release keys discard'",
             )
+
+    def difference(self, staged: Staged) -> tuple[list[str], list[str]]:
+        """Return the targets that a change adds to what is published, and those it takes out."""
+        if staged.targets is None:
+            return [], []
+        before = set() if self._current is None else set(self._current.targets.signed.targets)
+        after = set(staged.targets.signed.targets)
+        return sorted(after - before), sorted(before - after)
 
     def write(self, staged: Staged) -> None:
         """Stage a change, in place of what is staged."""
@@ -131,13 +143,13 @@ class Staging:
             if is_ours and record.keyid not in stays:
                 (self._repository.keys_folder / record.signer).unlink(missing_ok=True)
 
-    def sign(self, keyring: Keyring) -> list[str]:
-        """Add signatures of the keys that are at hand; return their names.
+    def sign(self, staged: Staged, keyring: Keyring) -> list[str]:
+        """Add signatures of the keys that are at hand, in memory alone; return their names.
 
         Raises:
             KeyAccessError: a key cannot be used.
         """
-        staged, names = self.read(), []
+        names: list[str] = []
         if staged.root is not None:
             root = staged.root
             names += keyring.sign(root, self._root_keys(root), lambda: self._is_root_signed(root))
@@ -148,12 +160,11 @@ class Staging:
                 _keys_of(judge, tuf.TARGETS),
                 lambda: tuf.is_signed(judge, tuf.TARGETS, targets),
             )
-        self.write(staged)
         return list(dict.fromkeys(names))
 
-    def missing(self, keyring: Keyring) -> list[Missing]:
-        """Return which roles lack signatures."""
-        staged, found = self.read(), []
+    def missing(self, staged: Staged, keyring: Keyring) -> list[Missing]:
+        """Return which roles of a change lack signatures."""
+        found = []
         if staged.root is not None:
             previous = None if self._current is None else self._current.root.signed
             result = staged.root.signed.get_root_verification_result(
@@ -202,19 +213,24 @@ class Staging:
             [*new, *(k for k in old if k.keyid not in both)], key=lambda k: k.keyid not in both
         )
 
-    def publish(self, now: datetime) -> list[str]:
-        """Put what is staged, fully signed, in its place; return the roles that were written.
+    def publish(self, staged: Staged, now: datetime) -> list[str]:
+        """Put a change, fully signed, in its place; return the roles that were written.
 
         Raises:
             StateError: it cannot be written.
-            KeyAccessError: an online key cannot be used; what was staged is in its place, and
+            KeyAccessError: an online key cannot be used; the change is in its place, and
                 `Repository.settle` goes on once there is a key.
         """
-        return [*self._place(self.read()), *self._repository.settle(now)]
+        if staged.root is not None:
+            # It takes several steps: where a crash ends them, `finish` finds the rest here.
+            self.write(staged)
+        return [*self._place(staged), *self._repository.settle(now)]
 
     def _place(self, staged: Staged) -> list[str]:
         repository, written = self._repository, []
-        old = repository.records() if self._current is not None else ()
+        # The first list may not have been written yet when a crash came.
+        has_list = (repository.keys_folder / LEDGER).exists()
+        old = repository.records() if has_list else ()
         # Targets first: nothing names it before snapshot does, and it is ready once root is.
         for role, metadata in ((tuf.TARGETS, staged.targets), (tuf.ROOT, staged.root)):
             if metadata is not None:
@@ -231,13 +247,16 @@ class Staging:
     def finish(self) -> None:
         """Go on with `publish` where a crash ended it; nothing if it had not begun."""
         staged = self.read()
-        begun = [
+        if self.is_begun(staged):
+            self._place(staged)
+
+    def is_begun(self, staged: Staged) -> bool:
+        """Whether a part of a change is in its place already."""
+        return any(
             metadata.signed.version <= self._repository.newest(role)
             for role, metadata in ((tuf.TARGETS, staged.targets), (tuf.ROOT, staged.root))
             if metadata is not None
-        ]
-        if any(begun):
-            self._place(staged)
+        )
 
 
 def _keys_of(root: Root, role: str) -> Sequence[Key]:

@@ -133,7 +133,8 @@ def sign(
     epilog="""\b
 Examples:
   seawall release publish unix-1.2.0.zip      (sign and publish)
-  seawall release publish                     (what 'seawall release sign' has signed)
+  seawall release publish                     (all that 'seawall release sign' has signed)
+With FILE nothing else is published: it refuses while something signed waits.
 Devices can fetch it from now on; 'seawall rollout start' tells them to.
 """
 )

@@ -74,6 +74,7 @@ class MosquittoBroker:
         self._now_ms = now_ms
         self._password = secrets.token_urlsafe(32)
         self._policy = AccessPolicy()
+        self._enforced = self._policy
         self._process: MosquittoProcess | None = None
         self._port = settings.port
         self._changing = asyncio.Lock()
@@ -125,7 +126,8 @@ class MosquittoBroker:
             ServiceError: Mosquitto does not react, and could not be restarted.
         """
         async with self._changing:
-            former, self._policy = self._policy, policy
+            # Sessions end by what is in force, not by what was tried last and may have failed.
+            former, self._policy = self._enforced, policy
             process = self._process
             if process is None or not process.alive:
                 return  # `run` starts it with the new policy
@@ -138,6 +140,7 @@ class MosquittoBroker:
                 # and the next SIGHUP will not fall into this reload.
                 await answer(self._workspace, self._password)
                 await self._end_sessions(former, policy)
+                self._enforced = policy
             except ServiceError as error:
                 if not process.alive:
                     return
@@ -218,6 +221,7 @@ class MosquittoBroker:
             raise
         self._process = process
         self._port = port
+        self._enforced = self._policy
 
     def _write_identity(self) -> None:
         for name, source in self._sources.items():
