@@ -178,12 +178,53 @@ def test_exit_statuses(tmp_path: Path, firmware: Path) -> None:
         (["tls://h", "--key", __file__], "--cert"),
         (["tls://h", "--diff", __file__], "is not JSON"),
         (["--state", "/nowhere/at/all"], "no installation"),
+        (["host://h", "--ca", __file__], "--ca is of no use"),
+        (["mqtt://h", "--expect-ports", "22"], "it is for host://"),
     ],
 )
 def test_wrong_use_is_two_and_says_what(arguments: list[str], words: str) -> None:
     done = audit(*arguments, status=AuditExitCode.USAGE, stdin=subprocess.DEVNULL)
     assert words in done.stderr
     assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["--username", "me"], "username"),
+        (["--password-file", "-"], "password_file"),
+        (["--token", __file__], "token_file"),
+        (["--ca", __file__], "ca"),
+        (["--cert", __file__], "cert"),
+        (["--pin", "a" * 64], "pin"),
+        (["--name", "b.example"], "server_name"),
+        (["--openapi", "https://h/openapi.json"], "openapi"),
+        (["--expect-ports", ""], "expect_ports"),
+        (["--try-defaults"], "try_defaults"),
+        (["--nmap"], "use_nmap"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_what_no_target_of_the_command_line_takes_is_refused(
+    tmp_path: Path, arguments: list[str], field: str
+) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text('[[target]]\nat = "mqtt://127.0.0.1:1"\n')
+    for place in (["--config", str(config)], ["--state", str(tmp_path)]):
+        done = audit(*arguments, *place, status=AuditExitCode.USAGE, input="secret")
+        assert arguments[0] in done.stderr
+        assert f"write '{field}' below the target's [[target]] in audit.toml" in done.stderr
+
+
+def test_read_only_holds_for_the_targets_of_a_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text('[[target]]\nat = "mqtt://127.0.0.1:1"\nusername = "me"\n')
+    evidence = {}
+    for options in ([], ["--read-only"]):
+        (result,) = of(report("--config", config, *options), "mqtt.acl.foreign-write")
+        evidence[len(options)] = result["evidence"]
+    assert evidence[1] == "not made: the audit is --read-only"
+    assert "read-only" not in evidence[0]
 
 
 def test_the_exit_statuses_are_those_of_the_documentation() -> None:
