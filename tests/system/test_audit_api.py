@@ -482,6 +482,20 @@ def test_basic_authentication_with_a_default_password() -> None:
     assert result.status is Status.FAIL
 
 
+def test_read_only_sends_nothing_odd() -> None:
+    for may_write in (True, False):
+        api = sound_api()
+        audited = look(api, may_write=may_write)
+        odd = [path for method, path, _ in api.asked if method != "GET" or "seawall-audit=" in path]
+        assert len(odd) == (2 if may_write else 0)
+        for check in ("api.methods.trace", "api.exposure.debug"):
+            result = only(audited, check)
+            assert result.status is (Status.PASS if may_write else Status.UNKNOWN)
+            assert ("not made" in result.evidence) is not may_write
+    shown = Api({"/debug": (200, HTML, b"<h1>settings</h1>")})
+    assert only(look(shown, may_write=False), "api.exposure.debug").status is Status.FAIL
+
+
 # Limits and hostile servers
 
 
