@@ -245,8 +245,9 @@ def test_a_broker_that_asks_for_nobody_has_refused_nobody(said: Greeting) -> Non
     nobody = Unobserved("refused")
     assert statuses(mqtt_anonymous.CHECK, MQTT, said, nobody) == {Status.UNKNOWN}
     assert statuses(mqtt_wrong_password.CHECK, MQTT, said) == {Status.UNKNOWN}
-    assert statuses(mqtt_user_enumeration.CHECK, MQTT, said, REFUSED) == {Status.UNKNOWN}
-    assert statuses(mqtt_user_enumeration.CHECK, MQTT, REFUSED, said) == {Status.UNKNOWN}
+    names = mqtt_user_enumeration.CHECK
+    assert statuses(names, MQTT, said, REFUSED, nobody) == {Status.UNKNOWN}
+    assert statuses(names, MQTT, REFUSED, said, nobody) == {Status.UNKNOWN}
     tries = [REFUSED, REFUSED, said, REFUSED, REFUSED]
     assert statuses(mqtt_default_credentials.CHECK, MQTT, REFUSED, *tries) == {Status.UNKNOWN}
     taken = Takeover(IN, said, first_ended=False, code=None)
