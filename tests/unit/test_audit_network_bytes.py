@@ -21,7 +21,7 @@ from seawall.audit.openapi import MAX_ROUTES, DescriptionError, Route, read_rout
 from seawall.audit.probes.http import PlainKnock, Walk
 from seawall.audit.probes.http_login import LoginTries
 from seawall.audit.probes.http_routes import RouteWalk
-from seawall.audit.probes.ports import PortProbe, read_nmap
+from seawall.audit.probes.ports import PortsProbe, read_nmap
 from seawall.audit.probes.tls import Hello, Session, Verification
 from seawall.audit.services import recognise
 from seawall.audit.target import Access, Target, TargetKind
@@ -253,7 +253,7 @@ PROBES: list[Job[Any]] = [
     Session(),
     Session(up_to_1_2=True),
     Verification(),
-    PortProbe(0),
+    PortsProbe((0,)),
     Walk((Request("/"), Request("/a"))),
     RouteWalk(),
     LoginTries(),
@@ -294,7 +294,7 @@ async def _all_probes(port: int, limits: Limits) -> None:
     for uses_tls in (False, True):
         access = Access(try_defaults=True)
         target = Target(TargetKind.API, "t", HOST, port, uses_tls=uses_tls, access=access)
-        probes = [PortProbe(port) if isinstance(job, PortProbe) else job for job in PROBES]
+        probes = [PortsProbe((port,)) if isinstance(job, PortsProbe) else job for job in PROBES]
         outcomes += await asyncio.gather(
             *(probe.observe(target, limits) for probe in probes), return_exceptions=True
         )
