@@ -242,6 +242,26 @@ def test_open_routes_of_a_description(tmp_path: Path) -> None:
     assert only(sound, "api.access.open-route").status is Status.PASS
 
 
+def test_more_routes_than_are_asked_are_no_pass(tmp_path: Path) -> None:
+    file = tmp_path / "openapi.json"
+    paths = {f"/r{number}": {"get": {"security": [{"token": []}]}} for number in range(40)}
+    file.write_text(json.dumps({"openapi": "3.1.0", "paths": paths}))
+    result = only(look(sound_api(), openapi=str(file)), "api.access.open-route")
+    assert result.status is Status.UNKNOWN
+    assert "25 of 40 routes" in result.evidence
+
+
+def test_a_description_without_servers_is_asked_below_the_target(tmp_path: Path) -> None:
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps(DESCRIPTION))
+    api = sound_api(**{"/api/v1/devices": (200, JSON, b'[{"id":"greenhouse-1"}]')})
+    with serving(api.serve) as port:
+        target = replace(target_of(port, openapi=str(file)), base_path="/api/v1")
+        audited = checked(audit(target, "api.access"))
+    (result,) = audited.by_check["api.access.open-route"]
+    assert "without a token, GET /api/v1/devices: 200" in result.evidence
+
+
 @pytest.mark.parametrize("keeps", [True, False])
 def test_usual_routes_without_a_description(keeps: bool) -> None:
     api = sound_api(**{"/api/v1/devices": (200, JSON, b'[{"id":1}]')})
