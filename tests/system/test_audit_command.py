@@ -124,6 +124,7 @@ def test_the_check_of_the_guide_runs_and_its_fix_works(tmp_path: Path, firmware:
         ("def broken(:\n", "line 1: SyntaxError"),
         ("\nimport nowhere_at_all\n", "line 2: ModuleNotFoundError"),
         ("x = 1\n", "has no CHECK"),
+        ("import sys\nsys.exit()\n", "line 2: SystemExit"),
         (MADE.format(name="Bad Name", body="yield", severity="LOW"), "kebab-case"),
     ],
 )
@@ -442,6 +443,26 @@ def test_a_diff_tells_new_from_old(tmp_path: Path, configured: Path) -> None:
     check_file(tmp_path / "checks", "more", "yield Finding(Status.FAIL, 'worse')")
     shown = audit(*options, "--diff", earlier, status=AuditExitCode.FINDINGS).stdout
     assert "1 new, 0 gone" in shown
+
+
+def test_a_folder_is_one_target_however_it_is_written(tmp_path: Path, firmware: Path) -> None:
+    check_file(tmp_path / "checks", "fails", "yield Finding(Status.FAIL, 'bad', key='k')")
+    options = ("--checks", "checks", "--fail-on", "critical")
+    first = audit("firmware", *options, "--json", cwd=tmp_path).stdout
+    (tmp_path / "earlier.json").write_text(first)
+    written = ("firmware/", "./firmware", "firmware/.", "firmware")
+    again = report(*written, *options, "--diff", "earlier.json", cwd=tmp_path)
+    assert [each["name"] for each in again["targets"]] == ["firmware"]
+    assert again["changes"]["new"] == []
+    (result,) = of(again, "firmware.test.fails")
+    assert result["fingerprint"] in again["changes"]["unchanged"]
+    config = tmp_path / "audit.toml"
+    config.write_text(
+        '[[target]]\nat = "./firmware/"\n[[waiver]]\ncheck = "firmware.test.fails"\n'
+        'target = "firmware/"\nexpires = 2999-01-01\nreason = "it stands in a museum"\n'
+    )
+    waived = report("--config", config, "--checks", tmp_path / "checks")
+    assert [each["target"] for each in waived["waived"]] == ["firmware"]
 
 
 def test_sarif_takes_a_file_or_none_and_never_a_target(tmp_path: Path, firmware: Path) -> None:
