@@ -536,6 +536,20 @@ def test_a_reader_may_leave(firmware: Path) -> None:
     process.stderr.close()
 
 
+@pytest.mark.parametrize("option", ["--html", "--sarif"])
+def test_a_report_into_a_pipe_waits_for_nobody(tmp_path: Path, firmware: Path, option: str) -> None:
+    pipe = tmp_path / "report.sarif"
+    os.mkfifo(pipe)
+    done = audit(firmware, option, pipe, status=AuditExitCode.USAGE)
+    assert f"{option} {pipe} is there, and is no regular file" in done.stderr
+
+
+def test_a_report_goes_to_streams_that_are_open(firmware: Path) -> None:
+    options = (firmware, "--fail-on", "critical")
+    assert "<!doctype html>" in audit(*options, "--html", "/dev/stdout").stdout.lower()
+    audit(*options, "--html", "/dev/null")
+
+
 def test_a_file_that_cannot_be_written_is_told(firmware: Path) -> None:
     done = audit(firmware, "--html", "/nowhere/page.html", status=AuditExitCode.USAGE)
     assert "/nowhere/page.html: No such file or directory" in done.stderr
