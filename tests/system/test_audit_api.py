@@ -242,6 +242,26 @@ def test_open_routes_of_a_description(tmp_path: Path) -> None:
     assert only(sound, "api.access.open-route").status is Status.PASS
 
 
+def test_more_routes_than_are_asked_are_no_pass(tmp_path: Path) -> None:
+    file = tmp_path / "openapi.json"
+    paths = {f"/r{number}": {"get": {"security": [{"token": []}]}} for number in range(40)}
+    file.write_text(json.dumps({"openapi": "3.1.0", "paths": paths}))
+    result = only(look(sound_api(), openapi=str(file)), "api.access.open-route")
+    assert result.status is Status.UNKNOWN
+    assert "25 of 40 routes" in result.evidence
+
+
+def test_a_description_without_servers_is_asked_below_the_target(tmp_path: Path) -> None:
+    file = tmp_path / "openapi.json"
+    file.write_text(json.dumps(DESCRIPTION))
+    api = sound_api(**{"/api/v1/devices": (200, JSON, b'[{"id":"greenhouse-1"}]')})
+    with serving(api.serve) as port:
+        target = replace(target_of(port, openapi=str(file)), base_path="/api/v1")
+        audited = checked(audit(target, "api.access"))
+    (result,) = audited.by_check["api.access.open-route"]
+    assert "without a token, GET /api/v1/devices: 200" in result.evidence
+
+
 @pytest.mark.parametrize("keeps", [True, False])
 def test_usual_routes_without_a_description(keeps: bool) -> None:
     api = sound_api(**{"/api/v1/devices": (200, JSON, b'[{"id":1}]')})
@@ -480,6 +500,20 @@ def test_basic_authentication_with_a_default_password() -> None:
 
     result = only(look(Api(dynamic=answer), try_defaults=True), "api.login.default-password")
     assert result.status is Status.FAIL
+
+
+def test_read_only_sends_nothing_odd() -> None:
+    for may_write in (True, False):
+        api = sound_api()
+        audited = look(api, may_write=may_write)
+        odd = [path for method, path, _ in api.asked if method != "GET" or "seawall-audit=" in path]
+        assert len(odd) == (2 if may_write else 0)
+        for check in ("api.methods.trace", "api.exposure.debug"):
+            result = only(audited, check)
+            assert result.status is (Status.PASS if may_write else Status.UNKNOWN)
+            assert ("not made" in result.evidence) is not may_write
+    shown = Api({"/debug": (200, HTML, b"<h1>settings</h1>")})
+    assert only(look(shown, may_write=False), "api.exposure.debug").status is Status.FAIL
 
 
 # Limits and hostile servers

@@ -124,6 +124,7 @@ def test_the_check_of_the_guide_runs_and_its_fix_works(tmp_path: Path, firmware:
         ("def broken(:\n", "line 1: SyntaxError"),
         ("\nimport nowhere_at_all\n", "line 2: ModuleNotFoundError"),
         ("x = 1\n", "has no CHECK"),
+        ("import sys\nsys.exit()\n", "line 2: SystemExit"),
         (MADE.format(name="Bad Name", body="yield", severity="LOW"), "kebab-case"),
     ],
 )
@@ -178,12 +179,53 @@ def test_exit_statuses(tmp_path: Path, firmware: Path) -> None:
         (["tls://h", "--key", __file__], "--cert"),
         (["tls://h", "--diff", __file__], "is not JSON"),
         (["--state", "/nowhere/at/all"], "no installation"),
+        (["host://h", "--ca", __file__], "--ca is of no use"),
+        (["mqtt://h", "--expect-ports", "22"], "it is for host://"),
     ],
 )
 def test_wrong_use_is_two_and_says_what(arguments: list[str], words: str) -> None:
     done = audit(*arguments, status=AuditExitCode.USAGE, stdin=subprocess.DEVNULL)
     assert words in done.stderr
     assert "hunter2" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["--username", "me"], "username"),
+        (["--password-file", "-"], "password_file"),
+        (["--token", __file__], "token_file"),
+        (["--ca", __file__], "ca"),
+        (["--cert", __file__], "cert"),
+        (["--pin", "a" * 64], "pin"),
+        (["--name", "b.example"], "server_name"),
+        (["--openapi", "https://h/openapi.json"], "openapi"),
+        (["--expect-ports", ""], "expect_ports"),
+        (["--try-defaults"], "try_defaults"),
+        (["--nmap"], "use_nmap"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_what_no_target_of_the_command_line_takes_is_refused(
+    tmp_path: Path, arguments: list[str], field: str
+) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text('[[target]]\nat = "mqtt://127.0.0.1:1"\n')
+    for place in (["--config", str(config)], ["--state", str(tmp_path)]):
+        done = audit(*arguments, *place, status=AuditExitCode.USAGE, input="secret")
+        assert arguments[0] in done.stderr
+        assert f"write '{field}' below the target's [[target]] in audit.toml" in done.stderr
+
+
+def test_read_only_holds_for_the_targets_of_a_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "audit.toml"
+    config.write_text('[[target]]\nat = "mqtt://127.0.0.1:1"\nusername = "me"\n')
+    evidence = {}
+    for options in ([], ["--read-only"]):
+        (result,) = of(report("--config", config, *options), "mqtt.acl.foreign-write")
+        evidence[len(options)] = result["evidence"]
+    assert evidence[1] == "not made: the audit is --read-only"
+    assert "read-only" not in evidence[0]
 
 
 def test_the_exit_statuses_are_those_of_the_documentation() -> None:
@@ -403,6 +445,26 @@ def test_a_diff_tells_new_from_old(tmp_path: Path, configured: Path) -> None:
     assert "1 new, 0 gone" in shown
 
 
+def test_a_folder_is_one_target_however_it_is_written(tmp_path: Path, firmware: Path) -> None:
+    check_file(tmp_path / "checks", "fails", "yield Finding(Status.FAIL, 'bad', key='k')")
+    options = ("--checks", "checks", "--fail-on", "critical")
+    first = audit("firmware", *options, "--json", cwd=tmp_path).stdout
+    (tmp_path / "earlier.json").write_text(first)
+    written = ("firmware/", "./firmware", "firmware/.", "firmware")
+    again = report(*written, *options, "--diff", "earlier.json", cwd=tmp_path)
+    assert [each["name"] for each in again["targets"]] == ["firmware"]
+    assert again["changes"]["new"] == []
+    (result,) = of(again, "firmware.test.fails")
+    assert result["fingerprint"] in again["changes"]["unchanged"]
+    config = tmp_path / "audit.toml"
+    config.write_text(
+        '[[target]]\nat = "./firmware/"\n[[waiver]]\ncheck = "firmware.test.fails"\n'
+        'target = "firmware/"\nexpires = 2999-01-01\nreason = "it stands in a museum"\n'
+    )
+    waived = report("--config", config, "--checks", tmp_path / "checks")
+    assert [each["target"] for each in waived["waived"]] == ["firmware"]
+
+
 def test_sarif_takes_a_file_or_none_and_never_a_target(tmp_path: Path, firmware: Path) -> None:
     log = tmp_path / "out.sarif"
     audit("--fail-on", "critical", firmware, "--sarif", log)
@@ -472,6 +534,20 @@ def test_a_reader_may_leave(firmware: Path) -> None:
     assert process.wait(timeout=30) == 0
     assert said == ""
     process.stderr.close()
+
+
+@pytest.mark.parametrize("option", ["--html", "--sarif"])
+def test_a_report_into_a_pipe_waits_for_nobody(tmp_path: Path, firmware: Path, option: str) -> None:
+    pipe = tmp_path / "report.sarif"
+    os.mkfifo(pipe)
+    done = audit(firmware, option, pipe, status=AuditExitCode.USAGE)
+    assert f"{option} {pipe} is there, and is no regular file" in done.stderr
+
+
+def test_a_report_goes_to_streams_that_are_open(firmware: Path) -> None:
+    options = (firmware, "--fail-on", "critical")
+    assert "<!doctype html>" in audit(*options, "--html", "/dev/stdout").stdout.lower()
+    audit(*options, "--html", "/dev/null")
 
 
 def test_a_file_that_cannot_be_written_is_told(firmware: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from seawall.audit import services
 from seawall.audit.check import Limits, Unobserved
 from seawall.audit.probes import ports
+from seawall.audit.probes.connection import Connection
 from seawall.audit.services import MAX_PORTS, PORTS, ports_to_ask, recognise
 from seawall.audit.target import Access, Target, TargetKind
 from seawall.model.finding import Confidence, Item, Result, Status
@@ -134,6 +136,86 @@ def test_floods_and_silence_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.status is Status.PASS
 
 
+@contextmanager
+def full_queue() -> Iterator[int]:
+    """A port whose queue is full: what comes is dropped, as by a firewall."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((HOST, 0), backlog=0))
+        port = int(listener.getsockname()[1])
+        while True:
+            client = stack.enter_context(socket.socket())
+            client.settimeout(0.05)
+            try:
+                client.connect((HOST, port))
+            except TimeoutError:
+                break
+        yield port
+
+
+def test_silence_is_no_refusal(
+    monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
+) -> None:
+    monkeypatch.setattr(ports, "CONNECT_S", 0.05)
+    with full_queue() as port:
+        monkeypatch.setattr(services, "PORTS", (free_port(), port))
+        audited = look(())
+        result = audited.by_check["host.service.telnet"][0]
+        assert (result.status, result.confidence) == (Status.PASS, Confidence.MEDIUM)
+        assert result.evidence == f"none of 2 ports that were asked; 1 stayed silent: {port}"
+        monkeypatch.setitem(services._USUAL, port, "telnet")
+        (result,) = look(()).by_check["host.service.telnet"]
+        assert (result.status, result.evidence) == (
+            Status.UNKNOWN,
+            f"nothing came back from {port}: dropped on the way, or too busy",
+        )
+
+
+def test_a_silent_port_is_asked_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    connected = ports.connected
+    asked: list[int] = []
+
+    @asynccontextmanager
+    async def late(host: str, port: int, *rest: Any, **more: Any) -> AsyncIterator[Connection]:
+        asked.append(port)
+        if len(asked) <= len(open_ports):
+            raise Unobserved("timed out: no TCP connection within 0.5 s")
+        async with connected(host, port, *rest, **more) as connection:
+            yield connection
+
+    with host(monkeypatch, telnet=greets(b"\xff\xfd\x18"), ssh=greets(b"SSH-2.0-x")) as open_ports:
+        monkeypatch.setattr(ports, "connected", late)
+        (result,) = failed(look(()), "host.service.telnet")
+    assert f"port {open_ports['telnet']}: telnet" in result.evidence
+    assert asked == [*open_ports.values()] * 2
+
+
+def test_what_was_seen_is_told_when_a_firewall_eats_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connected = ports.connected
+
+    @asynccontextmanager
+    async def dropped(
+        host: str, port: int, limits: Limits, timeout_s: float
+    ) -> AsyncIterator[Connection]:
+        if port < 1024:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), timeout_s)
+            raise Unobserved("timed out: no TCP connection")
+        async with connected(host, port, limits, timeout_s=timeout_s) as connection:
+            yield connection
+
+    with host(monkeypatch, ssh=greets(b"SSH-2.0-x")) as open_ports:
+        monkeypatch.setattr(services, "PORTS", (open_ports["ssh"], *range(1, 31)))
+        monkeypatch.setattr(ports, "connected", dropped)
+        target = Target(TargetKind.HOST, "h", HOST, access=Access(expect_ports=()))
+        audited = audit(target, "host.", limits=Limits(deadline_s=2.0, nonce="n"))
+    found = audited.by_check["host.ports.undeclared"]
+    assert [result.status for result in found] == [Status.FAIL, Status.UNKNOWN]
+    assert "not asked: the 1.9 s for the ports of this target were over" in found[1].evidence
+    assert audited.by_check["host.service.ftp"][0].status is Status.UNKNOWN
+
+
 def test_a_host_that_is_not_there_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "CONNECT_S", 0.05)
     monkeypatch.setattr(services, "PORTS", PORTS[:3])
@@ -166,7 +248,8 @@ def test_nmap_that_gave_up() -> None:
 def test_ports_fit_into_the_limit_of_connections() -> None:
     assert len(set(PORTS)) == len(PORTS) <= MAX_PORTS == Limits().connections
     many = tuple(range(50_000, 50_100))
-    assert ports_to_ask(many) == many[:MAX_PORTS]
+    assert ports_to_ask(many) == (*PORTS, *many)[:MAX_PORTS]
+    assert ports.PortsProbe(ports_to_ask(many)).connections == MAX_PORTS
 
 
 def test_by_its_number_alone_is_said_so() -> None:

@@ -35,7 +35,7 @@ from seawall.daemon.settings import read_settings, write_settings
 from seawall.errors import ServiceError
 from seawall.model.device import Board, DeviceStatus, Profile, Trust
 from seawall.model.event import Event
-from seawall.model.finding import Result, Severity, Status
+from seawall.model.finding import Result, Risk, Severity, Status
 from seawall.model.installation import Settings
 from seawall.model.reading import Batch, Reading
 from seawall.model.user import Role, User
@@ -244,6 +244,15 @@ def test_lent_identities_leave_nothing_behind(running: Path) -> None:
     assert [path.name for path in (running / "run").iterdir()] == ["daemon.json"]
     listed = seawall("device", "list", "--json", "--state", str(running))
     assert json.loads(listed.stdout) == []
+
+
+def test_read_only_writes_nothing_to_the_own_broker_and_interface(running: Path) -> None:
+    report = json.loads(seawall("audit", "--read-only", "--json", "--state", str(running)).stdout)
+    said = {each["check"]: (each["status"], each["evidence"]) for each in report["results"]}
+    for check in (check.id for check in CHECKS if check.risk is Risk.WRITE and check.id in said):
+        assert said[check] == ("unknown", "not made: the audit is --read-only")
+    assert said["mqtt.acl.foreign-write"][0] == "unknown"
+    assert "odd requests are not made" in said["api.methods.trace"][1]
 
 
 def test_the_nightly_audit_is_a_process_of_its_own(running: Path) -> None:

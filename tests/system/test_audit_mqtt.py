@@ -217,7 +217,7 @@ def test_an_open_broker_is_mended_by_the_settings_of_its_fixes(
     assert statuses(mended)["mqtt.privacy.personal-data"] is Status.PASS
 
 
-def test_a_broker_that_tells_which_users_exist() -> None:
+def test_a_broker_that_tells_which_users_exist(broker: MosquittoProcess) -> None:
     def answers(code_of: Callable[[bytes], int]) -> Behaviour:
         def behave(sock: socket.socket) -> None:
             connect = sock.recv(1024)
@@ -236,8 +236,11 @@ def test_a_broker_that_tells_which_users_exist() -> None:
     assert "CONNACK 0x86; unknown user: CONNACK 0x87" in found.evidence
     assert found.fix is not None
     assert "0x87" in found.fix.text
-    with serving(answers(lambda _: 0x87)) as port:
-        assert audit(port, APP)[check][0].status is Status.PASS
+    with serving(answers(lambda _: 0x87)) as port:  # `app` is refused too: two strangers
+        found = audit(port, APP)[check][0]
+        assert (found.status, "refuses this identity" in found.evidence) == (Status.UNKNOWN, True)
+    start(broker, f"listener {broker.port} 127.0.0.1\n{PASSWORDS}")
+    assert audit(broker.port, APP)[check][0].status is Status.PASS
 
 
 def publish(broker: MosquittoProcess, topic: str, payload: str, *options: str) -> None:

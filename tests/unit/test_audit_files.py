@@ -61,7 +61,7 @@ def test_a_socket_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert entry.data is None
 
 
-def test_a_folder_in_order_with_what_was_left_out(tmp_path: Path) -> None:
+def test_a_folder_in_order_without_those_of_tools(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "b.py").write_text("b = 1")
     (tmp_path / "main.py").write_text("a = 1")
@@ -70,7 +70,6 @@ def test_a_folder_in_order_with_what_was_left_out(tmp_path: Path) -> None:
     facts = folder_of(tmp_path, contents=True)
     assert [entry.path for entry in facts.entries] == ["lib", "lib/b.py", "main.py"]
     assert [entry.data for entry in facts.entries] == [None, b"b = 1", b"a = 1"]
-    assert facts.skipped == (".git",)
     assert facts.partial is None
 
 

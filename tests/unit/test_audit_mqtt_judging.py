@@ -136,15 +136,19 @@ def test_user_names_are_told_by_codes_that_differ() -> None:
     wrong, nobody = Greeting(False, V311, 4), Greeting(False, V311, 5)
     target = Target(TargetKind.MQTT, "b", access=Access(username="app"))
     check = mqtt_user_enumeration.CHECK
-    (finding,) = judge(check, wrong, nobody, target=target)
+    (finding,) = judge(check, wrong, nobody, heard(), target=target)
     assert (finding.status, finding.evidence) == (
         Status.FAIL,
         "wrong password: CONNACK 4; unknown user: CONNACK 5",
     )
-    assert judge(check, wrong, wrong, target=target)[0].status is Status.PASS
-    assert judge(check, wrong, wrong)[0].status is Status.UNKNOWN
+    assert judge(check, wrong, wrong, heard(), target=target)[0].status is Status.PASS
+    assert judge(check, wrong, wrong, heard())[0].status is Status.UNKNOWN
+    refused = Unobserved("the broker refuses this identity (CONNACK 5)")
+    (finding,) = judge(check, wrong, wrong, refused, target=target)
+    assert finding.status is Status.UNKNOWN
+    assert "refuses this identity" in finding.evidence
     closed = Greeting(False, V5, None, (), "TLS: alert certificate required")
-    assert judge(check, closed, closed, target=target)[0].status is Status.NOT_APPLICABLE
+    assert judge(check, closed, closed, refused, target=target)[0].status is Status.NOT_APPLICABLE
 
 
 def test_topics_are_harmless_on_a_terminal() -> None:

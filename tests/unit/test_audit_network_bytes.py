@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from seawall.audit.check import Job, Limits, Unobserved
 from seawall.audit.http_facts import Reply, Request, find_login_form
-from seawall.audit.openapi import MAX_ROUTES, DescriptionError, Route, read_routes
+from seawall.audit.openapi import DescriptionError, Route, read_routes
 from seawall.audit.probes.http import PlainKnock, Walk
 from seawall.audit.probes.http_login import LoginTries
 from seawall.audit.probes.http_routes import RouteWalk
-from seawall.audit.probes.ports import PortProbe, read_nmap
+from seawall.audit.probes.ports import PortsProbe, read_nmap
 from seawall.audit.probes.tls import Hello, Session, Verification
 from seawall.audit.services import recognise
 from seawall.audit.target import Access, Target, TargetKind
@@ -162,14 +162,36 @@ def test_names_by_rfc_9525(name: str, is_covered: bool) -> None:
 # Descriptions and pages
 
 
-def test_routes_with_a_login_come_first_and_are_few() -> None:
+def test_routes_with_a_login_come_first_and_open_ones_last() -> None:
     paths = {f"/r{n}/{{id}}": {"get": {}} for n in range(60)}
     paths["/secured"] = {"get": {"security": [{"token": []}]}}
     paths["/either"] = {"get": {"security": [{"token": []}, {}]}}
+    paths = {"/open": {"get": {"security": []}}, **paths}
     routes = read_routes(json.dumps({"basePath": "/v2/", "paths": paths}).encode())
-    assert len(routes) == MAX_ROUTES
+    assert len(routes) == len(paths)
     assert routes[0] == Route("/v2/secured", declares_login=True)
     assert routes[1] == Route("/v2/r0/1", declares_login=None)
+    assert {each.path for each in routes[-2:]} == {"/v2/open", "/v2/either"}
+
+
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [
+        ({}, "/api/v1/devices"),
+        ({"servers": [{"url": "/"}]}, "/devices"),
+        ({"servers": [{"url": "v2"}]}, "/api/v1/v2/devices"),
+        ({"servers": [{"url": "https://elsewhere.example/v3/"}]}, "/v3/devices"),
+        (
+            {"servers": [{"url": "/{v}", "variables": {"v": {"default": "v4"}}}]},
+            "/v4/devices",
+        ),
+        ({"basePath": "v5"}, "/v5/devices"),
+        ({"paths": {"/api/v1/devices": {"get": {}}}}, "/api/v1/devices"),
+    ],
+)
+def test_a_description_without_a_server_is_of_the_target(said: Any, path: str) -> None:
+    content = json.dumps({"paths": {"/devices": {"get": {}}}, **said}).encode()
+    assert [route.path for route in read_routes(content, "/api/v1")] == [path]
 
 
 JSON_VALUES = st.recursive(
@@ -188,8 +210,9 @@ JSON_VALUES = st.recursive(
 )
 def test_any_json_is_a_description_or_none(value: Any) -> None:
     try:
-        for route in read_routes(json.dumps(value).encode()):
+        for route in read_routes(json.dumps(value).encode(), "/a"):
             assert route.path.isascii()
+            assert route.path.startswith("/")
     except DescriptionError:
         pass
 
@@ -253,7 +276,7 @@ PROBES: list[Job[Any]] = [
     Session(),
     Session(up_to_1_2=True),
     Verification(),
-    PortProbe(0),
+    PortsProbe((0,)),
     Walk((Request("/"), Request("/a"))),
     RouteWalk(),
     LoginTries(),
@@ -294,7 +317,7 @@ async def _all_probes(port: int, limits: Limits) -> None:
     for uses_tls in (False, True):
         access = Access(try_defaults=True)
         target = Target(TargetKind.API, "t", HOST, port, uses_tls=uses_tls, access=access)
-        probes = [PortProbe(port) if isinstance(job, PortProbe) else job for job in PROBES]
+        probes = [PortsProbe((port,)) if isinstance(job, PortsProbe) else job for job in PROBES]
         outcomes += await asyncio.gather(
             *(probe.observe(target, limits) for probe in probes), return_exceptions=True
         )

@@ -15,6 +15,7 @@ from seawall.audit.checks import (
     api_login_limit,
     api_plain,
     host_ports,
+    host_telnet,
     tls_ciphers,
     tls_client_certificate,
     tls_protocol,
@@ -22,12 +23,12 @@ from seawall.audit.checks import (
 from seawall.audit.http_facts import Reply, WalkFacts
 from seawall.audit.probes.http import PlainKnock
 from seawall.audit.probes.http_login import LoginFacts, LoginTries, Try
-from seawall.audit.probes.ports import PortFacts, PortProbe, PortState
+from seawall.audit.probes.ports import PortFacts, PortsFacts, PortsProbe, PortState
 from seawall.audit.probes.tls import CLOSED, Hello, Session, SessionFacts
 from seawall.audit.services import Service, ports_to_ask
 from seawall.audit.target import Access, Target, TargetKind
 from seawall.audit.verdicts import judge
-from seawall.model.finding import Finding, Status
+from seawall.model.finding import Confidence, Finding, Status
 from seawall.wire.tls_hello import ServerFlight, TlsVersion
 from seawall.wire.tls_suites import SuiteGroup
 
@@ -124,17 +125,62 @@ def test_a_limit_shows_by_time_as_well() -> None:
         assert finding.status is status
 
 
+def ports(
+    check: Check,
+    *,
+    expected: tuple[int, ...] = (),
+    silent: tuple[int, ...] = (),
+    unseen: tuple[int, ...] = (),
+    services: tuple[Service, ...] = (),
+) -> list[Finding]:
+    """Judge a host whose other ports are closed."""
+    target = replace(HOST, access=Access(expect_ports=expected))
+    is_open = {each.port: PortFacts(each.port, PortState.OPEN, each) for each in services}
+
+    def facts(port: int) -> PortFacts:
+        state = PortState.SILENT if port in silent else PortState.CLOSED
+        return is_open.get(port, PortFacts(port, state))
+
+    asked = ports_to_ask(expected)
+    seen = tuple(facts(port) for port in asked if port not in unseen)
+    reasons = tuple((port, "not asked") for port in unseen)
+    return judged(check, target, {PortsProbe(asked): PortsFacts(seen, reasons)})
+
+
+TELNET = Service(23, "telnet", is_certain=True, said="login")
+
+
 def test_ports_that_were_not_asked_are_no_pass() -> None:
-    closed = {PortProbe(p): PortFacts(p, PortState.CLOSED) for p in ports_to_ask(())}
-    (finding,) = judged(host_ports.CHECK, HOST, closed)
-    assert finding.status is Status.PASS
-    first = PortProbe(ports_to_ask(())[0])
-    (finding,) = judged(host_ports.CHECK, HOST, closed | {first: Unobserved("not asked")})
+    (finding,) = ports(host_ports.CHECK)
+    assert (finding.status, finding.confidence) == (Status.PASS, Confidence.HIGH)
+    for check in (host_ports.CHECK, host_telnet.CHECK):
+        (finding,) = ports(check, unseen=(8081,))
+        assert finding.status is Status.UNKNOWN
+        (finding,) = ports(check, services=(TELNET,))
+        assert (finding.status, finding.key) == (Status.FAIL, "23")
+        (finding,) = ports(check, silent=ports_to_ask(()))
+        assert finding.status is Status.UNKNOWN
+
+
+def test_ports_that_stay_silent_make_less_sure() -> None:
+    (finding,) = ports(host_telnet.CHECK, silent=(8081, 9000))
+    assert (finding.status, finding.confidence) == (Status.PASS, Confidence.MEDIUM)
+    assert finding.evidence.endswith("ports that were asked; 2 stayed silent: 9000, 8081")
+    (finding,) = ports(host_telnet.CHECK, silent=(8081, 2323))
     assert finding.status is Status.UNKNOWN
-    service = Service(first.port, "telnet", is_certain=True, said="login")
-    opened = PortFacts(first.port, PortState.OPEN, service)
-    (finding,) = judged(host_ports.CHECK, HOST, closed | {first: opened})
-    assert (finding.status, finding.key) == (Status.FAIL, "23")
-    silent = {job: PortFacts(job.port, PortState.SILENT) for job in closed}
-    (finding,) = judged(host_ports.CHECK, HOST, silent)
+    assert "nothing came back from 2323" in finding.evidence
+    (finding,) = ports(host_ports.CHECK, expected=(22, 443), silent=(22,))
+    assert (finding.status, finding.confidence) == (Status.PASS, Confidence.MEDIUM)
+    assert "declared and not open: 443; 1 stayed silent: 22" in finding.evidence
+
+
+def test_declared_ports_beyond_the_limit_are_told_and_hide_no_usual_one() -> None:
+    many = tuple(range(30_000, 30_045))
+    assert {23, 2323} < set(ports_to_ask(many))
+    (finding,) = ports(host_ports.CHECK, expected=many)
     assert finding.status is Status.UNKNOWN
+    assert finding.evidence == "40 declared ports were not asked: at most 40 of a host are"
+    (failed, _) = ports(host_ports.CHECK, expected=many, services=(TELNET,))
+    assert failed.status is Status.FAIL
+    (failed,) = ports(host_telnet.CHECK, expected=many, services=(TELNET,))
+    assert failed.status is Status.FAIL

@@ -36,7 +36,7 @@ from seawall.audit.mqtt_facts import Attempt, Foreign, Greeting, Heard, Takeover
 from seawall.audit.openapi import Route
 from seawall.audit.policy import read_policy
 from seawall.audit.probes.http_login import LoginFacts, Try
-from seawall.audit.probes.http_routes import RouteFacts
+from seawall.audit.probes.http_routes import MAX_ROUTES, RouteFacts
 from seawall.audit.probes.tls import SessionFacts, VerificationFacts
 from seawall.audit.runner import Terms
 from seawall.audit.running import audit_all
@@ -245,8 +245,9 @@ def test_a_broker_that_asks_for_nobody_has_refused_nobody(said: Greeting) -> Non
     nobody = Unobserved("refused")
     assert statuses(mqtt_anonymous.CHECK, MQTT, said, nobody) == {Status.UNKNOWN}
     assert statuses(mqtt_wrong_password.CHECK, MQTT, said) == {Status.UNKNOWN}
-    assert statuses(mqtt_user_enumeration.CHECK, MQTT, said, REFUSED) == {Status.UNKNOWN}
-    assert statuses(mqtt_user_enumeration.CHECK, MQTT, REFUSED, said) == {Status.UNKNOWN}
+    names = mqtt_user_enumeration.CHECK
+    assert statuses(names, MQTT, said, REFUSED, nobody) == {Status.UNKNOWN}
+    assert statuses(names, MQTT, REFUSED, said, nobody) == {Status.UNKNOWN}
     tries = [REFUSED, REFUSED, said, REFUSED, REFUSED]
     assert statuses(mqtt_default_credentials.CHECK, MQTT, REFUSED, *tries) == {Status.UNKNOWN}
     taken = Takeover(IN, said, first_ended=False, code=None)
@@ -396,7 +397,8 @@ def test_who_sends_everybody_elsewhere_asks_for_no_login() -> None:
                 facts[job] = WalkFacts(dict.fromkeys(job.requests, reply))
             else:
                 asked = {Request(each.path): reply for each in routes}
-                facts[job] = RouteFacts("the usual routes", routes, WalkFacts(asked))
+                walk = WalkFacts(asked)
+                facts[job] = RouteFacts("the usual routes", routes, walk, is_guessed=True)
         found, fault = judge(api_open_routes.CHECK, API, Answers(facts, NOW))
         assert fault == ""
         return {each.status for each in found}
@@ -404,6 +406,47 @@ def test_who_sends_everybody_elsewhere_asks_for_no_login() -> None:
     assert finding("https://127.0.0.1/") == {Status.UNKNOWN}
     assert finding("http://elsewhere.example/") == {Status.UNKNOWN}
     assert finding("/login?next=/api/devices") == {Status.PASS}
+
+
+@pytest.mark.parametrize(
+    ("answers", "declared", "status", "told"),
+    [
+        ([401, 401], True, Status.PASS, "2 of 2 routes"),
+        ([401, 404], True, Status.UNKNOWN, "1 of 2 routes"),
+        ([401, 422], None, Status.UNKNOWN, "/r1 was answered with 422"),
+        ([401, None, None], None, Status.UNKNOWN, "1 of 3 routes"),
+        ([401] * 40, True, Status.UNKNOWN, "25 of 40 routes"),
+        ([404, 404], True, Status.UNKNOWN, "0 of 2 routes"),
+        ([200, 200], False, Status.PASS, "first page"),
+        ([401, 404, 404], "guessed", Status.PASS, "1 of 1 routes"),
+        ([401, 422, 404], "guessed", Status.UNKNOWN, "1 of 2 routes"),
+        ([401, None, 404], "guessed", Status.UNKNOWN, "/r1: timed out"),
+        ([401, 401, ""], "guessed", Status.PASS, "2 of 2 routes"),
+    ],
+)
+def test_routes_pass_only_if_each_of_them_asked_for_a_login(
+    answers: list[int | str | None], declared: Any, status: Status, told: str
+) -> None:
+    is_guessed = declared == "guessed"
+    routes = tuple(
+        Route(f"/r{number}", None if is_guessed else declared) for number in range(len(answers))
+    )
+    unasked = "not asked: the server closes after each answer"
+    replies: dict[Request, Reply | str] = {
+        Request(route.path): Reply(answer)
+        if isinstance(answer, int)
+        else (unasked if answer == "" else "timed out after 2 s")
+        for route, answer in zip(routes[:MAX_ROUTES], answers, strict=False)
+    }
+    facts: dict[Job[Any], object] = {}
+    for job in api_open_routes.CHECK.jobs(API):
+        if hasattr(job, "requests"):
+            facts[job] = WalkFacts(dict.fromkeys(job.requests, Reply(401)))
+        else:
+            facts[job] = RouteFacts("openapi.json", routes, WalkFacts(replies), is_guessed)
+    (finding,), fault = judge(api_open_routes.CHECK, API, Answers(facts, NOW))
+    assert fault == ""
+    assert (finding.status, told in finding.evidence) == (status, True), finding.evidence
 
 
 def tries(*statuses_seen: int, is_form: bool = False) -> LoginFacts:

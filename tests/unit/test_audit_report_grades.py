@@ -192,8 +192,14 @@ def test_the_headline_counts_what_matters() -> None:
         "2 unknown; 1 waived; 4 of 10 items not assessed"
     )
     assert terminal.headline(sample_record(results=())) == (
-        "grade none (nothing was assessed): nothing to mend; 10 of 10 items not assessed"
+        "grade none (nothing was assessed): nothing was found out; 10 of 10 items not assessed"
     )
+    dead = [each for each in sample_record().results if each.status is Status.UNKNOWN]
+    assert terminal.headline(sample_record(results=dead)).startswith(
+        "grade none (nothing was assessed): nothing was found out; 2 unknown"
+    )
+    sound = [each for each in sample_record().results if each.status is Status.PASS]
+    assert "nothing to mend" in terminal.headline(sample_record(results=sound))
 
 
 def test_rows_have_their_columns() -> None:

@@ -189,4 +189,7 @@ def test_a_flood_of_results_is_cut_and_counted() -> None:
 def test_an_empty_audit_has_a_page() -> None:
     page = html.page(sample_record(results=(), targets=(), checks=(), database=None, seconds=None))
     assert "Nothing was assessed" in page
-    assert "No open finding." in page
+    assert "Nothing was found out" in page
+    assert "No open finding." not in page
+    sound = [each for each in sample_record().results if each.status is Status.PASS]
+    assert "No open finding." in html.page(sample_record(results=sound))

@@ -19,6 +19,8 @@ Judge = Callable[[Target, Answers], Iterable[Finding]]
 NOT_NOW: Final = frozenset({400, 408, 421, 425, 426, 429, 502, 503, 504})
 """Answers that say nothing of what was asked for (RFC 9110, 15.5 and 15.6; RFC 6585)."""
 
+NOT_MADE: Final = "odd requests are not made: the audit is --read-only"
+
 MISSING: Final = Request("/seawall-audit-asks-for-what-is-not-there")
 ODD: Final = Request("/?seawall-audit=%27%22%3C&id=%00")
 TRACE: Final = Request("/", "TRACE", (("X-Seawall-Audit", "echo"),))
@@ -31,6 +33,7 @@ FOLDERS: Final = (Request("/static/"), Request("/uploads/"))
 # What matters most is asked first: a server that closes after each answer is asked less.
 _ASKED: Final = (GIT, ENVIRONMENT, MISSING, *DOCS[:2], DEBUG[0], TRACE, *FOLDERS[:1], DEBUG[1])
 _THEN: Final = (ODD, DEBUG[2], FOLDERS[1], DOCS[2])
+_LEAVES_A_TRACE: Final = frozenset({TRACE, ODD})
 
 
 def root_of(target: Target) -> Request:
@@ -41,7 +44,13 @@ def root_of(target: Target) -> Request:
 def surface(target: Target) -> Walk:
     """Return the walk that most checks share."""
     kind = Walk if target.uses_tls else WideWalk
-    return kind(tuple(dict.fromkeys((root_of(target), *_ASKED, *_THEN))))
+    asked = dict.fromkeys((root_of(target), *_ASKED, *_THEN))
+    return kind(tuple(each for each in asked if not is_left_out(target, each)))
+
+
+def is_left_out(target: Target, request: Request) -> bool:
+    """Tell whether a request is not made, because it is odd and the audit only reads."""
+    return request in _LEAVES_A_TRACE and not target.access.may_write
 
 
 def routes(target: Target) -> RouteWalk:
@@ -124,7 +133,9 @@ def is_like_missing(facts: WalkFacts, reply: Reply) -> bool:
 
 
 def verdict(facts: WalkFacts, asked: Sequence[Request], nothing: str) -> Finding:
-    """Return the finding when nothing bad was seen: a pass, if all was answered."""
+    """Return the finding when nothing bad was seen: a pass, if all was asked and answered."""
+    if any(request not in facts.replies for request in asked):
+        return Finding(Status.UNKNOWN, NOT_MADE, key="unseen")
     open_questions = [reason for request, reason in facts.unanswered() if request in asked]
     open_questions += [
         f"{request.method} {request.path} was answered with {reply.status}"

@@ -75,7 +75,8 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up by its name
     try:
         spec.loader.exec_module(module)
-    except Exception as fault:
+    except (Exception, SystemExit) as fault:
+        # SystemExit as well: a file that ends the program would end the audit as a clean one.
         del sys.modules[name]
         line = _line_in(path, fault)
         kind = type(fault).__name__
@@ -83,7 +84,7 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-def _line_in(path: Path, fault: Exception) -> int:
+def _line_in(path: Path, fault: BaseException) -> int:
     if isinstance(fault, SyntaxError):
         return fault.lineno or 0
     frames = traceback.extract_tb(fault.__traceback__)

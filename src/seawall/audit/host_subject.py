@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from seawall.audit.check import Answers, Check, Job, Unobserved
-from seawall.audit.probes.ports import PortFacts, PortProbe, PortState
-from seawall.audit.services import Service, ports_to_ask
+from seawall.audit.probes.ports import PortsProbe, PortState
+from seawall.audit.services import Service, ports_to_ask, usual_ports
 from seawall.audit.target import Target, TargetKind
 from seawall.model.finding import (
     Confidence,
@@ -31,20 +31,29 @@ class PortsSeen:
 
     Attributes:
         services: What answers on the open ones.
-        closed: Count of those that refuse.
-        silent: Those from which nothing came back.
+        closed: Those that refuse.
+        silent: Those from which nothing came back, asked again or not.
         unseen: Why others were not asked, by port.
     """
 
     services: tuple[Service, ...]
-    closed: int
+    closed: tuple[int, ...]
     silent: tuple[int, ...]
     unseen: dict[int, str]
+
+    @property
+    def asked(self) -> int:
+        """Count of those that were asked."""
+        return len(self.services) + len(self.closed) + len(self.silent)
 
 
 def all_ports(target: Target) -> Sequence[Job[Any]]:
     """Ask for all ports."""
-    return [PortProbe(port) for port in ports_to_ask(target.access.expect_ports)]
+    return [_probe(target)]
+
+
+def _probe(target: Target) -> PortsProbe:
+    return PortsProbe(ports_to_ask(target.access.expect_ports))
 
 
 def ports_seen(target: Target, answers: Answers) -> PortsSeen:
@@ -53,25 +62,33 @@ def ports_seen(target: Target, answers: Answers) -> PortsSeen:
     Raises:
         Unobserved: nothing came back from any.
     """
-    facts: list[PortFacts] = []
-    unseen: dict[int, str] = {}
-    for port in ports_to_ask(target.access.expect_ports):
-        try:
-            facts.append(answers[PortProbe(port)])
-        except Unobserved as missing:
-            unseen[port] = missing.reason
-    silent = tuple(each.port for each in facts if each.state is PortState.SILENT)
-    if len(silent) == len(facts):
+    facts = answers[_probe(target)]
+    unseen = dict(facts.unseen)
+    silent = tuple(each.port for each in facts.ports if each.state is PortState.SILENT)
+    if len(silent) == len(facts.ports):
         raise Unobserved(next(iter(unseen.values()), "") or "nothing came back from any port")
-    services = tuple(each.service for each in facts if each.service is not None)
-    closed = sum(each.state is PortState.CLOSED for each in facts)
+    services = tuple(each.service for each in facts.ports if each.service is not None)
+    closed = tuple(each.port for each in facts.ports if each.state is PortState.CLOSED)
     return PortsSeen(services, closed, silent, unseen)
 
 
 def unseen_words(unseen: dict[int, str]) -> str:
     """Return which ports were not asked, and why."""
-    ports = ", ".join(map(str, list(unseen)[:_SHOWN])) + (" …" if len(unseen) > _SHOWN else "")
-    return f"ports {ports}: {next(iter(unseen.values()))}"
+    return f"ports {_some(list(unseen))}: {next(iter(unseen.values()))}"
+
+
+def silent_words(silent: Sequence[int]) -> str:
+    """Return which ports did not say whether they are open, after a semicolon; empty if none."""
+    return f"; {len(silent)} stayed silent: {_some(silent)}" if silent else ""
+
+
+def sureness(seen: PortsSeen) -> Confidence:
+    """Return how sure it is that what was not found is not there."""
+    return Confidence.MEDIUM if seen.silent else Confidence.HIGH
+
+
+def _some(ports: Sequence[int]) -> str:
+    return ", ".join(map(str, ports[:_SHOWN])) + (" …" if len(ports) > _SHOWN else "")
 
 
 def service_check(
@@ -142,8 +159,13 @@ def _judge_services(
         )
     if found:
         return
+    here = usual_ports(names)
+    silent = [port for port in seen.silent if port in here]
     if seen.unseen:
         yield Finding(Status.UNKNOWN, unseen_words(seen.unseen), key="unseen")
+    elif silent:
+        reason = f"nothing came back from {_some(silent)}: dropped on the way, or too busy"
+        yield Finding(Status.UNKNOWN, reason, key="unseen")
     else:
-        count = seen.closed + len(seen.services) + len(seen.silent)
-        yield Finding(Status.PASS, f"none of {count} ports that were asked")
+        text = f"none of {seen.asked} ports that were asked{silent_words(seen.silent)}"
+        yield Finding(Status.PASS, text, confidence=sureness(seen))

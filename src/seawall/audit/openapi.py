@@ -10,10 +10,9 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
-MAX_ROUTES: Final = 25
-_PARAMETER: Final = re.compile(r"\{[^{}/]*\}")
+_PARAMETER: Final = re.compile(r"\{([^{}/]*)\}")
 
 
 class DescriptionError(ValueError):
@@ -34,8 +33,13 @@ class Route:
     declares_login: bool | None
 
 
-def read_routes(content: bytes) -> tuple[Route, ...]:
-    """Return the first `MAX_ROUTES` GET routes; those that declare a login come first.
+def read_routes(content: bytes, here: str = "/") -> tuple[Route, ...]:
+    """Return all GET routes: those that declare a login first, those that need none last.
+
+    Args:
+        content: The description.
+        here: Path of the interface. A description that names no server is of this one, and
+            a server that it names may be relative to it (OpenAPI 3.1, section 4.8.5).
 
     Raises:
         DescriptionError: it is no description in JSON, or names no route.
@@ -47,19 +51,21 @@ def read_routes(content: bytes) -> tuple[Route, ...]:
     paths = _mapping(_mapping(described).get("paths"))
     if not paths:
         raise DescriptionError("no OpenAPI description: it has no paths")
-    base = _base_path(_mapping(described))
+    base, is_named = _base_path(_mapping(described), here.rstrip("/") + "/")
     overall = _mapping(described).get("security")
     routes = {}
     for path, item in paths.items():
         get = _mapping(item).get("get")
         if isinstance(get, dict) and path.startswith("/"):
-            filled = base + _fill(path)
+            # Where no server is named, paths are often written out whole.
+            is_whole = not is_named and path.startswith(f"{base}/")
+            filled = _fill(path if is_whole else base + path)
             declared = get.get("security", overall)
             routes[filled] = Route(filled, _declares(declared))
     if not routes:
         raise DescriptionError("the description names no GET route")
-    ordered = sorted(routes.values(), key=lambda route: route.declares_login is not True)
-    return tuple(ordered[:MAX_ROUTES])
+    order = (True, None, False)
+    return tuple(sorted(routes.values(), key=lambda route: order.index(route.declares_login)))
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -73,17 +79,27 @@ def _declares(security: Any) -> bool | None:
     return bool(security) and all(isinstance(each, dict) and each for each in security)
 
 
-def _base_path(described: dict[str, Any]) -> str:
+def _base_path(described: dict[str, Any], here: str) -> tuple[str, bool]:
+    """Return what stands before all paths, without a slash at its end, and whether it is said."""
     if isinstance(described.get("basePath"), str):
-        return str(described["basePath"]).rstrip("/")
+        return f"/{described['basePath'].strip('/')}".rstrip("/"), True
     servers = described.get("servers")
-    first = _mapping(servers[0]).get("url") if isinstance(servers, list) and servers else None
-    if not isinstance(first, str):
-        return ""
-    try:
-        return urlsplit(first).path.rstrip("/")
-    except ValueError:
-        return ""
+    first = _mapping(servers[0]) if isinstance(servers, list) and servers else {}
+    if isinstance(first.get("url"), str):
+        try:
+            return urlsplit(urljoin(here, _with_defaults(first))).path.rstrip("/"), True
+        except ValueError:
+            pass
+    return here.rstrip("/"), False
+
+
+def _with_defaults(server: dict[str, Any]) -> str:
+    variables = _mapping(server.get("variables"))
+
+    def default(found: re.Match[str]) -> str:
+        return str(_mapping(variables.get(found[1])).get("default", found[0]))
+
+    return _PARAMETER.sub(default, server["url"])
 
 
 def _fill(path: str) -> str:

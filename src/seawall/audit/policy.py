@@ -117,9 +117,14 @@ def waived(results: Iterable[Result], waivers: Sequence[Waiver], today: date) ->
 def _fits(waiver: Waiver, result: Result) -> bool:
     return (
         waiver.check == result.check
-        and waiver.target in {"", result.target}
+        and _names(waiver.target, result.target)
         and waiver.fingerprint in {"", result.fingerprint}
     )
+
+
+def _names(written: str, target: str) -> bool:
+    """Tell whether a waiver's target is this one; ``firmware/`` is ``firmware``."""
+    return written in {"", target} or ("://" not in written and str(Path(written)) == target)
 
 
 def waiver_notes(
@@ -200,7 +205,7 @@ class _Reader:
             return parse_target(
                 place,
                 self._access(table, section),
-                name=given["name"] or (given["at"] if is_path else ""),
+                name=given["name"] or (str(Path(given["at"])) if is_path else ""),
                 kind=TargetKind(given["kind"]) if given["kind"] else None,
                 policy=fleet,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -120,8 +121,17 @@ class Service:
 
 
 def ports_to_ask(expected: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Return at most `MAX_PORTS` ports: those expected, then the usual ones."""
-    return tuple(dict.fromkeys((*(expected or ()), *PORTS)))[:MAX_PORTS]
+    """Return at most `MAX_PORTS` ports: the usual ones, then those expected.
+
+    What is expected is known to somebody already; what is not there should be found.
+    """
+    return tuple(dict.fromkeys((*PORTS, *(expected or ()))))[:MAX_PORTS]
+
+
+def usual_ports(names: Iterable[str]) -> frozenset[int]:
+    """Return the ports that services of these names usually have."""
+    wanted = set(names)
+    return frozenset(port for port, name in _USUAL.items() if name in wanted)
 
 
 def question_for(port: int, random: bytes) -> bytes:

@@ -46,7 +46,8 @@ def parse_target(
     Args:
         text: A URL such as ``mqtts://broker.example:8883``, or a path.
         access: What to get in with.
-        name: How to show it; empty: as it is written, with its port.
+        name: How to show it; empty: as it is written, with its port; a path without what says
+            nothing, so that ``firmware/`` and ``firmware`` are one target.
         kind: What a path is, where its content does not tell.
         policy: What is demanded of a fleet.
 
@@ -138,7 +139,7 @@ def _on_disk(text: str, access: Access, kind: TargetKind | None) -> Target:
         kind = recognize_folder(seen.names)
     if kind is None:
         kind = _recognized(text, path.name, seen.head)
-    return Target(kind, text, path=path, access=access)
+    return Target(kind, str(path), path=path, access=access)
 
 
 def _recognized(text: str, name: str, head: bytes) -> TargetKind:

@@ -8,10 +8,11 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from seawall.audit.report.standards import DEFAULT_PROFILE, PROFILES
+from seawall.model.finding import Severity
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PROFILES: Final = ("owasp-iot-2018", "etsi-303645", "nist-8259a")
-SEVERITIES: Final = ("info", "low", "medium", "high", "critical")
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SECRET: Final = click.Path(path_type=Path)
 _NEW: Final = click.Path(dir_okay=False, path_type=Path)
@@ -92,14 +93,14 @@ def policy_options(command: Command) -> Command:
         click.option("--config", type=_FILE, help="audit.toml: targets, policy, waivers."),
         click.option(
             "--fail-on",
-            type=click.Choice(SEVERITIES),
+            type=click.Choice([each.value for each in Severity]),
             help="Least severity for exit status 1.  [default: medium]",
         ),
         click.option("--strict", is_flag=True, help="Exit status 3 if anything is unknown."),
         click.option(
             "--profile",
-            type=click.Choice(PROFILES),
-            help=f"Standard that results are mapped to.  [default: {PROFILES[0]}]",
+            type=click.Choice(list(PROFILES)),
+            help=f"Standard that results are mapped to.  [default: {DEFAULT_PROFILE}]",
         ),
         click.option(
             "--checks", type=_FOLDER, multiple=True, help="Folder with checks of your own."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +38,7 @@ from seawall.operations.audit_targets import (
     unneeded_waivers,
 )
 
+_STREAMS: Final = frozenset(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
 MAX_ROUNDS: Final = 5
 """Of fixing: changes that contradict each other are made one after the other."""
 
@@ -116,6 +118,31 @@ def _check_options(given: Mapping[str, Any], sarif_place: str | None) -> None:
         raise UsageError("--fix asks before it changes anything", hint="give --yes as well")
     if given["as_json"] and sarif_place == "-":
         raise UsageError("--json and --sarif both print", hint="write one: --sarif=report.sarif")
+    _check_place("--html", given["html"])
+    if sarif_place not in {None, "-"}:
+        _check_place("--sarif", Path(str(sarif_place)))
+
+
+def _check_place(option: str, path: Path | None) -> None:
+    """Refuse what a report cannot be written into: a pipe would wait for somebody who reads.
+
+    What is open already, as /dev/stdout is, waits for nobody.
+
+    Raises:
+        UsageError: it is there, and no regular file.
+    """
+    if path is None:
+        return
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # it is made, or writing says why it cannot be
+    is_stream = stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+    if not stat.S_ISREG(mode) and not (is_stream and path.parent in _STREAMS):
+        raise UsageError(
+            f"{option} {path} is there, and is no regular file",
+            hint="name a new file, or /dev/stdout",
+        )
 
 
 def _audited(order: AuditOrder) -> AuditRecord:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from seawall.audit.policy import AuditPolicy, read_policy
 from seawall.audit.runner import Ports
@@ -17,6 +18,27 @@ from seawall.cli.opening import running_daemon
 from seawall.errors import UsageError
 from seawall.model.installation import StatePaths
 from seawall.operations.audit_installation import installation_targets, lent_targets, state_ports
+
+_TALKS: Final = frozenset({TargetKind.MQTT, TargetKind.API, TargetKind.TLS})
+_SIGNS_IN: Final = frozenset({TargetKind.MQTT, TargetKind.API})
+_API: Final = frozenset({TargetKind.API})
+_HOST: Final = frozenset({TargetKind.HOST})
+_FOR_KINDS: Final = {
+    "ca": ("--ca", "ca", _TALKS),
+    "cert": ("--cert", "cert", _TALKS),
+    "key": ("--key", "key", _TALKS),
+    "username": ("--username", "username", _SIGNS_IN),
+    "password_file": ("--password-file", "password_file", _SIGNS_IN),
+    "password_fd": ("--password-fd", "password_file", _SIGNS_IN),
+    "token_file": ("--token-file", "token_file", _API),
+    "openapi": ("--openapi", "openapi", _API),
+    "pin": ("--pin", "pin", _TALKS),
+    "name": ("--name", "server_name", _TALKS),
+    "expect_ports": ("--expect-ports", "expect_ports", _HOST),
+    "try_defaults": ("--try-defaults", "try_defaults", _SIGNS_IN),
+    "nmap": ("--nmap", "use_nmap", _HOST),
+}
+"""By parameter: the option, what it is called in audit.toml, and who can do something with it."""
 
 
 def access_of(given: Mapping[str, Any]) -> Access:
@@ -88,16 +110,58 @@ def targets_of(
 ) -> list[Target]:
     """Return the targets named; else those of ``--config``; else the installation, whole.
 
+    ``--read-only`` and ``--database`` hold wherever a target comes from; what else the audit
+    gets in with is for those named on the command line.
+
     Raises:
-        UsageError: one of them is none.
+        UsageError: one of them is none; an option is for none of them.
         StateError: there is no installation.
     """
-    if is_whole_installation(texts, given, policy):
-        return [*_installation(state, policy), *policy.targets]
+    if not texts:
+        _refuse_unused(given, ())
+    access = access_of(given)
     if texts:
-        access = access_of(given)
-        return [parse_target(text, access, policy=policy.fleet) for text in texts]
-    return list(policy.targets)
+        named = [parse_target(text, access, policy=policy.fleet) for text in texts]
+        _refuse_unused(given, named)
+        return named
+    found = list(policy.targets)
+    if is_whole_installation(texts, given, policy):
+        found = [*_installation(state, policy), *found]
+    return [replace(each, access=_under(access, each.access)) for each in found]
+
+
+def _under(line: Access, own: Access) -> Access:
+    """Return a target's own access, as far as the command line lets it go."""
+    return replace(
+        own,
+        may_write=own.may_write and line.may_write,
+        database=own.database or line.database,
+    )
+
+
+def _refuse_unused(given: Mapping[str, Any], named: Sequence[Target]) -> None:
+    """Refuse options that nothing on the command line has a use for.
+
+    Somebody's own checks may use any of them, on any target.
+
+    Raises:
+        UsageError: there is one; says where it goes instead.
+    """
+    if named and given["checks"]:
+        return
+    kinds = {each.kind for each in named}
+    for name, (option, field, users) in _FOR_KINDS.items():
+        if given[name] in (None, False) or kinds & users:
+            continue
+        if not named:
+            raise UsageError(
+                f"{option} is for targets on the command line, and there is none",
+                hint=f"write '{field}' below the target's [[target]] in audit.toml",
+            )
+        raise UsageError(
+            f"{option} is of no use to these targets",
+            hint=f"it is for {', '.join(f'{each}://' for each in sorted(users))}",
+        )
 
 
 def is_whole_installation(

@@ -93,7 +93,7 @@ class Risk(_Ranked):
     LOGIN = "login"
     """Signs in, with what it was given or with default passwords."""
     WRITE = "write"
-    """Leaves a trace: publishes below ``seawall-audit/``, sends an odd request."""
+    """Leaves a trace: publishes as a device that there is not, sends an odd request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,16 @@ from seawall.audit.api_subject import (
     is_like_missing,
     on_surface_and_routes,
     pages,
+    printable,
     references,
     routes,
     shown,
     surface,
 )
-from seawall.audit.check import Answers, Check, Unobserved
+from seawall.audit.check import Answers, Check
 from seawall.audit.http_facts import Reply, Request, WalkFacts
 from seawall.audit.openapi import Route
+from seawall.audit.probes.http_routes import RouteFacts
 from seawall.audit.target import Target
 from seawall.model.finding import Confidence, Finding, Fix, Item, Risk, Severity, Status
 
@@ -31,40 +33,53 @@ _PUBLIC: Final = frozenset(
 _LOGIN: Final = re.compile(r"log[-_]?[io]n|sign[-_]?in|auth|sso|oauth|openid|saml", re.IGNORECASE)
 """In where one is sent to: to another host, or to HTTPS, everybody may be."""
 _CLOSED: Final = frozenset({401, 403, 407})
+_MISSING: Final = frozenset({404, 405, 410, 501})
+"""No such route is there to read; of one that is described: and nobody asked for a login first."""
 
 
 def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     facts = answers[routes(target)]
     walked = answers[surface(target)]
     closed = is_open = 0
+    doubts: list[str] = []
     for route in facts.routes:
-        try:
-            reply = facts.walk[Request(route.path)]
-        except Unobserved:
+        if not _is_for_some(route):
             continue
-        if _answers(route, reply, walked):
+        reply = facts.walk.replies.get(Request(route.path), "not asked: there are too many")
+        if isinstance(reply, str):
+            if not (facts.is_guessed and reply.startswith("not asked")):
+                doubts.append(f"{printable(route.path)}: {reply}")
+        elif _answers(reply, walked):
             is_open += 1
             yield _open(target, route, reply)
         elif reply.status in _CLOSED or _LOGIN.search(reply.redirect_of("http://x/")):
             closed += 1
+        elif not (facts.is_guessed and _is_missing(reply, walked)):
+            doubts.append(f"{printable(route.path)} was answered with {reply.status}")
     if is_open:
         return
-    unanswered = facts.walk.unanswered()
-    is_described = any(route.declares_login is not None for route in facts.routes)
-    if closed and not (unanswered and is_described):
-        count = len(facts.routes)
-        yield Finding(Status.PASS, f"{closed} of {count} routes ({facts.source}) ask for a login")
-    elif unanswered and is_described:
-        yield Finding(Status.UNKNOWN, f"{unanswered[0][0].path}: {unanswered[0][1]}", key="unseen")
+    if closed and not doubts:
+        yield Finding(Status.PASS, f"{closed} of {closed} routes ({facts.source}) ask for a login")
+    elif doubts:
+        count = closed + len(doubts)
+        told = f"{closed} of {count} routes ({facts.source}) ask for a login; {doubts[0]}"
+        more = f", and {len(doubts) - 1} more do not say" if len(doubts) > 1 else ""
+        yield Finding(Status.UNKNOWN, told + more, key="unseen")
     else:
-        yield _nothing_there(target, answers, facts.source)
+        yield _nothing_there(target, answers, facts)
 
 
-def _answers(route: Route, reply: Reply, walked: WalkFacts) -> bool:
-    if route.declares_login is False or not reply.is_ok:
-        return False
-    if route.declares_login is None and route.path.rsplit("/", 1)[-1].lower() in _PUBLIC:
-        return False
+def _is_for_some(route: Route) -> bool:
+    """Tell whether a route should ask for a login, as far as anybody says."""
+    is_public = route.path.rsplit("/", 1)[-1].lower() in _PUBLIC
+    return route.declares_login or (route.declares_login is None and not is_public)
+
+
+def _is_missing(reply: Reply, walked: WalkFacts) -> bool:
+    return reply.status in _MISSING or is_like_missing(walked, reply)
+
+
+def _answers(reply: Reply, walked: WalkFacts) -> bool:
     return reply.is_data and not is_like_missing(walked, reply)
 
 
@@ -85,12 +100,15 @@ def _open(target: Target, route: Route, reply: Reply) -> Finding:
     )
 
 
-def _nothing_there(target: Target, answers: Answers, source: str) -> Finding:
+def _nothing_there(target: Target, answers: Answers, facts: RouteFacts) -> Finding:
     first = pages(target, answers)[0][1]
     if first.status in _CLOSED:
         return Finding(Status.PASS, f"the first page asks for a login ({first.status})")
+    if not facts.is_guessed:
+        return Finding(Status.UNKNOWN, f"by {facts.source}, no route needs a login")
     return Finding(
-        Status.UNKNOWN, f"none of {source} is there: name the API's description with --openapi"
+        Status.UNKNOWN,
+        f"none of {facts.source} is there: name the API's description with --openapi",
     )
 
 

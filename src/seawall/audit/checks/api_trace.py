@@ -7,9 +7,11 @@ from typing import Final
 
 from seawall.audit.api_subject import (
     KINDS,
+    NOT_MADE,
     TRACE,
     curl,
     if_answered,
+    is_left_out,
     on_surface,
     references,
     shown,
@@ -21,6 +23,9 @@ from seawall.model.finding import Finding, Fix, Item, Risk, Severity, Status
 
 
 def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
+    if is_left_out(target, TRACE):
+        yield Finding(Status.UNKNOWN, NOT_MADE)
+        return
     reply = answers[surface(target)][TRACE]
     echoes = "x-seawall-audit" in reply.text.lower()
     if not (reply.is_ok and (echoes or reply.media_type == "message/http")):

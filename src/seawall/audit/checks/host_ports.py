@@ -6,9 +6,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from seawall.audit.check import Answers, Check, Job, Unobserved
-from seawall.audit.host_subject import KINDS, PortsSeen, all_ports, ports_seen, unseen_words
+from seawall.audit.host_subject import (
+    KINDS,
+    PortsSeen,
+    all_ports,
+    ports_seen,
+    silent_words,
+    sureness,
+    unseen_words,
+)
 from seawall.audit.probes.ports import NmapScan
-from seawall.audit.services import Service, ports_to_ask
+from seawall.audit.services import MAX_PORTS, Service, ports_to_ask
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity, Status
 
@@ -29,10 +37,18 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     undeclared = [service for service in seen.services if service.port not in expected]
     for service in undeclared:
         yield _undeclared(target, named.get(service.port, service))
+    questions = list(_questions(seen, expected))
+    yield from questions
+    if not undeclared and not questions:
+        yield Finding(Status.PASS, _all_declared(seen, expected), confidence=sureness(seen))
+
+
+def _questions(seen: PortsSeen, expected: tuple[int, ...]) -> Iterator[Finding]:
     if seen.unseen:
         yield Finding(Status.UNKNOWN, unseen_words(seen.unseen), key="unseen")
-    elif not undeclared:
-        yield Finding(Status.PASS, _all_declared(seen, expected))
+    if too_many := len(set(expected) - set(ports_to_ask(expected))):
+        reason = f"{too_many} declared ports were not asked: at most {MAX_PORTS} of a host are"
+        yield Finding(Status.UNKNOWN, reason, key="unasked")
 
 
 def _named(target: Target, answers: Answers) -> dict[int, Service]:
@@ -61,12 +77,11 @@ def _undeclared(target: Target, service: Service) -> Finding:
 
 
 def _all_declared(seen: PortsSeen, expected: tuple[int, ...]) -> str:
-    open_ports = [service.port for service in seen.services]
-    shown = ", ".join(map(str, open_ports)) or "none"
-    missing = [str(port) for port in expected if port not in open_ports]
+    shown = ", ".join(str(service.port) for service in seen.services) or "none"
+    missing = [str(port) for port in expected if port in seen.closed]
     absent = f"; declared and not open: {', '.join(missing)}" if missing else ""
-    asked = len(ports_to_ask(expected))
-    return f"of {asked} ports that were asked, open are {shown}, as declared{absent}"
+    said = f"of {seen.asked} ports that were asked, open are {shown}, as declared{absent}"
+    return said + silent_words(seen.silent)
 
 
 CHECK: Final = Check(

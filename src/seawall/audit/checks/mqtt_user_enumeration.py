@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seawall.audit.check import Answers, Check
+from seawall.audit.check import Answers, Check, Unobserved
 from seawall.audit.mqtt_words import KINDS, beside, passed, unknown
-from seawall.audit.probes.mqtt import Guess, TryPassword
+from seawall.audit.probes.mqtt import Guess, Listen, TryPassword
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity, Status
 
 _WRONG = TryPassword(Guess.WRONG)
 _NOBODY = TryPassword(Guess.NOBODY)
+_SIGNED_IN = Listen()
 _FIX = Fix(
     "Answer a wrong password and an unknown name alike (0x87 in MQTT 5, 5 in 3.1.1). Mosquitto "
     "2.0 does; update an older broker, or mend the plugin that decides."
@@ -34,7 +35,16 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         text = f"wrong password: {wrong.text}; unknown user: {nobody.text}"
         yield Finding(Status.FAIL, text, _FIX)
     else:
-        yield passed(f"wrong password and unknown user are answered alike: {wrong.text}")
+        yield _alike(answers, wrong.text)
+
+
+def _alike(answers: Answers, answer: str) -> Finding:
+    """Judge answers that do not differ: of two names that nobody has, they never do."""
+    try:
+        _ = answers[_SIGNED_IN]
+    except Unobserved as missing:
+        return unknown(f"the given user name may not exist: {missing.reason}")
+    return passed(f"wrong password and unknown user are answered alike: {answer}")
 
 
 CHECK = Check(
@@ -47,6 +57,6 @@ CHECK = Check(
     why="Who learns which names exist need guess passwords for those alone, and learns the names "
     "of devices on the way.",
     references=References(("I1",), ("5.1-5",), ("LA",), (204,)),
-    jobs=lambda _: [_WRONG, _NOBODY],
+    jobs=lambda _: [_WRONG, _NOBODY, _SIGNED_IN],
     judge=_judge,
 )

@@ -94,14 +94,12 @@ class FolderFacts:
         owner_uid: Owner of the folder itself.
         partial: Why this is not all, one sentence without a full stop; None: it is all.
             What was not seen must not be judged: a pass becomes unknown.
-        skipped: Folders of tools that were left out, such as ``.git``.
     """
 
     entries: tuple[FolderEntry, ...]
     mode: int
     owner_uid: int
     partial: str | None = None
-    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -256,7 +254,6 @@ class FolderWalk:
         self._limits = limits
         self._until = walk_until(limits)
         self._seen = 0
-        self._skipped: list[str] = []
         try:
             self._about = root.stat()
         except (OSError, ValueError) as error:
@@ -275,7 +272,6 @@ class FolderWalk:
                     return
                 name = entry.path.rsplit("/", 1)[-1]
                 if entry.is_folder and name in NOT_LOOKED_INTO:
-                    self._skipped.append(entry.path)
                     continue
                 if entry.is_folder and depth < MAX_DEPTH:
                     below.append((entry.path, depth + 1))
@@ -298,11 +294,7 @@ class FolderWalk:
         """Return what was seen."""
         ordered = tuple(sorted(entries, key=lambda entry: entry.path))
         mode, owner = stat.S_IMODE(self._about.st_mode), self._about.st_uid
-        return FolderFacts(ordered, mode, owner, self.partial, tuple(self._skipped))
-
-    def skipped(self) -> tuple[str, ...]:
-        """Return the folders of tools that were left out."""
-        return tuple(self._skipped)
+        return FolderFacts(ordered, mode, owner, self.partial)
 
     def _is_over(self) -> bool:
         if self._seen >= self._limits.max_files:

@@ -19,6 +19,8 @@ from seawall.audit.probes.tls import verifying_context
 from seawall.audit.target import Target
 
 USUAL_NAMES: Final = ("devices", "users", "readings", "config", "status", "settings", "telemetry")
+MAX_ROUTES: Final = 25
+"""More are not asked; the verdict knows how many there are."""
 USUAL_BASES: Final = ("/api/", "/api/v1/", "/")
 
 
@@ -28,13 +30,15 @@ class RouteFacts:
 
     Attributes:
         source: Where the routes come from.
-        routes: What was to be asked.
-        walk: What was answered.
+        routes: All that there are.
+        walk: What the first `MAX_ROUTES` answered.
+        is_guessed: Nobody says that there are such routes.
     """
 
     source: str
     routes: tuple[Route, ...]
     walk: WalkFacts
+    is_guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,11 @@ class RouteWalk(Job[RouteFacts]):
         most = limits.max_bytes  # descriptions are larger than pages
         async with Browser(target, limits, self.connections - 1, max_body_bytes=most) as browser:
             source, routes = await _routes(browser, target, limits)
-            replies = await walk(browser, [Request(route.path) for route in routes])
-        return RouteFacts(source, routes, walk_facts(replies))
+            is_guessed = routes is None
+            routes = routes or tuple(Route(path, None) for path in usual_paths(target))
+            asked = [Request(route.path) for route in routes[:MAX_ROUTES]]
+            replies = await walk(browser, asked)
+        return RouteFacts(source, routes, walk_facts(replies), is_guessed)
 
 
 class WideRouteWalk(RouteWalk):
@@ -64,29 +71,30 @@ class WideRouteWalk(RouteWalk):
 
 async def _routes(
     browser: Browser, target: Target, limits: Limits
-) -> tuple[str, tuple[Route, ...]]:
+) -> tuple[str, tuple[Route, ...] | None]:
+    """Return the routes, and where they come from; None: from nowhere."""
     place = target.access.openapi
     if place is None:
-        return await _found_or_usual(browser, target)
+        return await _found(browser, target)
     if "://" in place:
         content = await _fetched(browser, target, limits, place)
     else:
         content = await asyncio.to_thread(_read, Path(place), limits.max_bytes)
     try:
-        return place, read_routes(content)
+        return place, read_routes(content, target.base_path)
     except DescriptionError as error:
         raise Unobserved(f"{place}: {error}") from error
 
 
-async def _found_or_usual(browser: Browser, target: Target) -> tuple[str, tuple[Route, ...]]:
+async def _found(browser: Browser, target: Target) -> tuple[str, tuple[Route, ...] | None]:
     path = target.base_path.rstrip("/") + "/openapi.json"
     reply = await browser.ask(Request(path))
     if reply.is_ok and reply.is_whole:
         try:
-            return path, read_routes(reply.body)
+            return path, read_routes(reply.body, target.base_path)
         except DescriptionError:
             pass
-    return "the usual routes", tuple(Route(path, None) for path in usual_paths(target))
+    return "the usual routes", None
 
 
 def usual_paths(target: Target) -> tuple[str, ...]:

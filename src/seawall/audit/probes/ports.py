@@ -7,9 +7,11 @@ import contextlib
 import hashlib
 import re
 import shutil
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeGuard
 
 from seawall.audit.check import Job, Limits, Unobserved
 from seawall.audit.probes.connection import connected, observed
@@ -21,6 +23,8 @@ CONNECT_S: Final = 0.5
 BANNER_S: Final = 0.3
 ANSWER_S: Final = 0.8
 MAX_SAID_BYTES: Final = 2_048
+SHARE_OF_DEADLINE: Final = 0.95
+"""What asking may use of a target's time: the rest is for judging what was heard."""
 
 
 class PortState(StrEnum):
@@ -91,6 +95,84 @@ def _state(missing: Unobserved) -> PortState:
     if "refused" in missing.reason or "reset" in missing.reason:
         return PortState.CLOSED
     raise missing
+
+
+@dataclass(frozen=True, slots=True)
+class PortsFacts:
+    """Ports of a host.
+
+    Attributes:
+        ports: What became of those that were asked, in their order.
+        unseen: The others, each with why it was not.
+    """
+
+    ports: tuple[PortFacts, ...]
+    unseen: tuple[tuple[int, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class PortsProbe(Job[PortsFacts]):
+    """Connects to ports, some at a time; those that stay silent are asked once more.
+
+    A queue that was full drops what comes like a firewall does, but not for long. The second
+    round comes after all else, as far as the time of the target goes.
+
+    Attributes:
+        ports: Numbers, what matters most first.
+    """
+
+    ports: tuple[int, ...]
+
+    @property
+    def connections(self) -> int:  # type: ignore[override]
+        """One a port: where it is asked again, no connection came about."""
+        return len(self.ports)
+
+    async def observe(self, target: Target, limits: Limits) -> PortsFacts:
+        """Look.
+
+        Raises:
+            Unobserved: no port could be asked.
+        """
+        seconds = limits.deadline_of(target.kind) * SHARE_OF_DEADLINE
+        until = asyncio.get_running_loop().time() + seconds
+        seen = await _ask(self.ports, target, limits, until)
+        silent = [each.port for each in seen.values() if _is_silent(each)]
+        again = await _ask(silent, target, limits, until)
+        seen |= {each.port: each for each in again.values() if isinstance(each, PortFacts)}
+        late = f"not asked: the {seconds:g} s for the ports of this target were over"
+        unseen = [(port, seen.get(port, late)) for port in self.ports]
+        reasons = tuple((port, why) for port, why in unseen if isinstance(why, str))
+        facts = tuple(each for port in self.ports if isinstance(each := seen.get(port), PortFacts))
+        if reasons and not facts:
+            raise Unobserved(reasons[0][1])
+        return PortsFacts(facts, reasons)
+
+
+def _is_silent(facts: PortFacts | str) -> TypeGuard[PortFacts]:
+    return isinstance(facts, PortFacts) and facts.state is PortState.SILENT
+
+
+async def _ask(
+    ports: Sequence[int], target: Target, limits: Limits, until: float
+) -> dict[int, PortFacts | str]:
+    """Return what became of ports, or why it is not known; those that came too late are missing."""
+    waiting = deque(ports)
+    seen: dict[int, PortFacts | str] = {}
+
+    async def work() -> None:
+        while waiting:
+            port = waiting.popleft()
+            try:
+                async with asyncio.timeout_at(until):
+                    seen[port] = await PortProbe(port).observe(target, limits)
+            except TimeoutError:
+                return
+            except Unobserved as missing:
+                seen[port] = missing.reason
+
+    await asyncio.gather(*(work() for _ in range(limits.parallel)))
+    return seen
 
 
 # nmap, for who asks for it

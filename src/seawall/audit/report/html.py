@@ -23,7 +23,7 @@ from seawall.audit.report.json_report import rfc3339
 from seawall.audit.report.patch import command_of, diff_of, patch_command
 from seawall.audit.report.record import AuditRecord
 from seawall.audit.report.standards import DEFAULT_PROFILE, ITEM_TITLES, Provision
-from seawall.audit.report.terminal import place_of
+from seawall.audit.report.terminal import found_out, place_of
 from seawall.audit.report.visible import visible_block, visible_line
 from seawall.audit.target import TargetKind
 from seawall.model.finding import Grade, Result, Severity, Status
@@ -113,6 +113,7 @@ def page(record: AuditRecord) -> str:
             generated=rfc3339(record.generated_at),
             meaning=MEANINGS[record.grades.overall],
             meanings=MEANINGS,
+            found_out=found_out(record),
             severities=_severities(record),
             failures=_listed(record, record.failures),
             waived=_listed(record, record.waived),

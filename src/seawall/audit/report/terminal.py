@@ -16,13 +16,14 @@ from seawall.audit.report.visible import visible_block
 from seawall.model.finding import Result, Status
 
 ITEM_COLUMNS: Final = ("item", "weakness", "grade", "failed", "unknown", "passed", "waived")
+NOTHING: Final = "nothing was found out"
 WAIVER_COLUMNS: Final = ("severity", "target", "check", "until", "reason")
 
 
 def headline(record: AuditRecord) -> str:
     """Return the audit in one line: ``grade D: 1 high, 2 medium; 1 unknown; 4 not assessed``."""
     grade = record.grades.overall or "none (nothing was assessed)"
-    parts = [_severities(record) or "nothing to mend"]
+    parts = [_severities(record) or ("nothing to mend" if found_out(record) else NOTHING)]
     if unknown := len(record.of_status(Status.UNKNOWN)):
         parts.append(f"{unknown} unknown")
     if waived := len(record.waived):
@@ -30,6 +31,11 @@ def headline(record: AuditRecord) -> str:
     if unassessed := sum(each.grade is None for each in record.grades.items):
         parts.append(f"{unassessed} of 10 items not assessed")
     return f"grade {grade}: " + "; ".join(parts)
+
+
+def found_out(record: AuditRecord) -> bool:
+    """Tell whether any question was answered: only then is no finding good news."""
+    return record.grades.overall is not None or bool(record.waived)
 
 
 def _severities(record: AuditRecord) -> str:
