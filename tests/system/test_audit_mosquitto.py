@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -290,14 +293,21 @@ def test_a_weak_configuration_is_found_and_its_fix_works(
     broker.start()
 
 
-def mend(result: Result) -> None:
-    """Do what the fix says, as printed."""
+def mend(result: Result) -> str:
+    """Do what the fix says, as printed; returns what a command shows."""
     assert result.fix is not None
     if result.fix.command is not None:
-        subprocess.run(["/bin/sh", "-ec", result.fix.command], check=True, timeout=10)
-    else:
-        assert result.fix.changes
-        apply(planned([result]))
+        done = subprocess.run(
+            ["/bin/sh", "-ec", result.fix.command],
+            check=True,
+            timeout=10,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return done.stdout
+    assert result.fix.changes
+    apply(planned([result]))
+    return ""
 
 
 def test_a_revocation_list_is_missed(broker: MosquittoProcess) -> None:
@@ -401,17 +411,108 @@ def test_passwords_are_tried_offline(broker: MosquittoProcess) -> None:
     broker.start()
 
 
-def test_a_plain_password_file(broker: MosquittoProcess) -> None:
-    passwords = broker.write("passwd", "app:Quiet-Harbour-58\n")
-    broker.write("mosquitto.conf", f"password_file passwd\n{sound(broker.port)}")
-    results = audit(broker.configuration)
-    found = failures(results)["mosquitto.passwords.storage"]
-    assert found.evidence == "the password of `app` (16 characters) stands in clear"
-    assert_silent(results, "Quiet-Harbour-58")
-    mend(found)
-    passwords.chmod(0o640)
-    assert not failures(audit(broker.configuration))
+def test_a_password_is_set_anew_and_shown_to_who_sets_it(broker: MosquittoProcess) -> None:
+    """`mosquitto_passwd` refuses the comment, and Mosquitto does not."""
+    hash_password(broker.folder / "passwd", "pump's", "pump's")
+    hash_password(broker.folder / "passwd", "app", "Quiet-Harbour-58")
+    text = f"# of the field\n{(broker.folder / 'passwd').read_text()}"
+    broker.write("passwd", text)
+    broker.write("mosquitto.conf", f"password_file passwd\n{local(broker.port)}")
+    (weak,) = failed_by(audit(broker.configuration), "mosquitto.passwords.weak")
+    shown = mend(weak)
+    password = re.search(r"new password of pump's: (\S{20,})\n", shown)
+    assert password is not None, shown
     broker.start()
+    assert signs_in(broker, "pump's", password[1])
+    assert signs_in(broker, "app", "Quiet-Harbour-58")
+    assert not signs_in(broker, "pump's", "pump's")
+
+
+def local(port: int) -> str:
+    """A listener without TLS, to try passwords at."""
+    return f"acl_file access.acl\nallow_anonymous false\nlistener {port} 127.0.0.1\n"
+
+
+def hash_password(path: Path, user: str, password: str) -> None:
+    create = [] if path.exists() else ["-c"]
+    subprocess.run(
+        ["mosquitto_passwd", *create, "-b", str(path), user, password], check=True, timeout=10
+    )
+
+
+def signs_in(broker: MosquittoProcess, user: str, password: str) -> bool:
+    """Whether the broker lets a user in."""
+    name = [part for each in (user, password) for part in (struct.pack("!H", len(each)), each)]
+    body = b"\0\4MQTT\4\xc2\0\x3c\0\1a" + b"".join(
+        each.encode() if isinstance(each, str) else each for each in name
+    )
+    with socket.create_connection(("127.0.0.1", broker.port), 5) as connection:
+        connection.settimeout(5)
+        connection.sendall(bytes([0x10, len(body)]) + body)
+        return connection.recv(4) == b"\x20\2\0\0"
+
+
+def test_a_plain_password_file(broker: MosquittoProcess) -> None:
+    """What is hashed stays what it is, however often the command of each entry is given."""
+    passwords = broker.write("passwd", "# of the field\n\napp:Quiet-Harbour-58\nb:Calm-Bay-77\n")
+    broker.write("mosquitto.conf", f"password_file passwd\n{local(broker.port)}")
+    results = audit(broker.configuration)
+    found = failed_by(results, "mosquitto.passwords.storage")
+    assert [each.evidence for each in found] == [
+        "the password of `app` (16 characters) stands in clear",
+        "the password of `b` (11 characters) stands in clear",
+    ]
+    assert_silent(results, "Quiet-Harbour-58", "Calm-Bay-77")
+    for each in found:
+        mend(each)
+    passwords.chmod(0o640)
+    assert not failed_by(audit(broker.configuration), "mosquitto.passwords.storage")
+    broker.start()
+    assert signs_in(broker, "app", "Quiet-Harbour-58")
+    assert signs_in(broker, "b", "Calm-Bay-77")
+
+
+@pytest.mark.parametrize("user", ["app", "a.p[p]*^/$", "it's \\me"])
+def test_plain_beside_hashed_passwords(user: str, broker: MosquittoProcess) -> None:
+    """Those who are hashed keep their password, and so do those who are not."""
+    passwords = broker.folder / "passwd"
+    hash_password(passwords, "joe", "Quiet-Harbour-58")
+    passwords.write_text(f"{user}:Calm-Bay:77\nalp:Other-Word-9\n{passwords.read_text()}")
+    broker.write("mosquitto.conf", f"password_file passwd\n{local(broker.port)}")
+    found = failed_by(audit(broker.configuration), "mosquitto.passwords.storage")
+    assert len(found) == 2
+    hashed = passwords.read_text().splitlines()[-1]
+    for each in found:
+        assert "Calm-Bay" not in repr(each)
+        mend(each)
+    again = passwords.read_text()
+    with pytest.raises(subprocess.CalledProcessError):
+        mend(found[0])  # once more: a hash is no password to hash
+    assert passwords.read_text() == again
+    assert hashed in again.splitlines()
+    passwords.chmod(0o640)
+    assert not failed_by(audit(broker.configuration), "mosquitto.passwords.storage")
+    broker.start()
+    assert signs_in(broker, "joe", "Quiet-Harbour-58")
+    assert signs_in(broker, user, "Calm-Bay:77")
+    assert signs_in(broker, "alp", "Other-Word-9")
+
+
+def test_a_usual_password_in_clear_is_weak(broker: MosquittoProcess) -> None:
+    broker.write("passwd", "admin:admin\napp:Quiet-Harbour-58\n")
+    broker.write("mosquitto.conf", f"password_file passwd\n{sound(broker.port)}")
+    (weak,) = failed_by(audit(broker.configuration), "mosquitto.passwords.weak")
+    assert weak.severity is Severity.CRITICAL
+    assert weak.evidence == "the password of `admin` is the user's name"
+    mend(weak)
+    results = audit(broker.configuration)
+    assert not failed_by(results, "mosquitto.passwords.weak")
+    (sound_now,) = [each for each in results if each.check == "mosquitto.passwords.weak"]
+    assert sound_now.evidence == "none of 2 passwords is a usual one"
+
+
+def failed_by(results: Sequence[Result], check: str) -> list[Result]:
+    return [each for each in results if each.check == check and each.status is Status.FAIL]
 
 
 def assert_silent(results: Sequence[Result], *secrets: str) -> None:

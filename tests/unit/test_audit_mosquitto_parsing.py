@@ -168,6 +168,21 @@ def test_password_entries() -> None:
     assert "plain text" not in repr(found[2]).replace("PLAIN: 'plain text'", "")
 
 
+def test_what_stands_in_clear_is_tried_where_it_is_read_and_not_kept() -> None:
+    found = parse_passwords(Source("passwd", b"admin:admin\npump:pump-123\nb:Kx9-lagoon\n"))
+    assert [weakness_of(each) for each in found] == [
+        "is the user's name",
+        None,
+        None,
+    ]
+    (own, usual) = parse_passwords(Source("passwd", b"pump:PUMP\nc:letmein\n"))
+    assert weakness_of(own) is None
+    assert weakness_of(usual) == "is in the list of usual ones (7 characters)"
+    assert all(is_judged(each) for each in (*found, own, usual))
+    assert "letmein" not in repr(usual)
+    assert "Kx9" not in repr(found)
+
+
 def test_a_hash_that_would_take_for_ever_is_left_alone() -> None:
     (slow,) = parse_passwords(
         Source("passwd", b"a:$7$2000000000$c2FsdA==$" + base64.b64encode(bytes(64)) + b"\n")

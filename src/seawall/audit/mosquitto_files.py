@@ -98,6 +98,10 @@ class BrokerFiles:
         """Return the files that settings of these names name."""
         return [each for each in self.named if each.setting and each.setting.name in names]
 
+    def source_of(self, path: str, *names: str) -> Source | None:
+        """Return the content of a file that settings of these names name, if it was read."""
+        return next((each.source for each in self.files(*names) if each.path == path), None)
+
     def location(self, path: str, line: int | None = None) -> Location:
         """Return a place, relative to the folder of mosquitto.conf if it is below."""
         base = PurePath(self.configuration.main).parent
