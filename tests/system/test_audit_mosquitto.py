@@ -310,6 +310,62 @@ def mend(result: Result) -> str:
     return ""
 
 
+LISTENERS = {
+    "each its own": "per_listener_settings true\n{one}\nallow_anonymous false\n\n{two}\n",
+    "the default beside": (
+        "per_listener_settings true\nport {spare}\nbind_address 127.0.0.1\n{one}\n{two}\n"
+    ),
+    "one ACL for all": "allow_anonymous false\n{one}\n{two}\n",
+    "nothing above": "{one}\n{two}\nallow_anonymous false",
+    "line ends of Windows": "per_listener_settings true\r\n{one}\r\n{two}\r\n",
+}
+
+
+@pytest.mark.parametrize("name", LISTENERS)
+def test_acls_for_several_listeners_are_added_one_by_one(
+    name: str, broker: MosquittoProcess
+) -> None:
+    """Commands in the order in which they are printed: each finds its section."""
+    one = f"listener {broker.port} 127.0.0.1"
+    two = f"  listener  {free_port()}  127.0.0.1"
+    text = LISTENERS[name].format(one=one, two=two, spare=free_port())
+    broker.write("mosquitto.conf", text)
+    found = failed_by(audit(broker.configuration), "mosquitto.acl.missing")
+    assert {each.severity for each in found} == {Severity.LOW}  # this machine only
+    for each in found:
+        mend(each)
+    again = audit(broker.configuration)
+    assert not failed_by(again, "mosquitto.acl.missing")
+    assert not failed_by(again, "mosquitto.configuration.syntax")
+    assert broker.configuration.read_text().count("acl_file") == max(1, len(found))
+    broker.start()
+
+
+def test_an_acl_that_is_there_is_kept(broker: MosquittoProcess) -> None:
+    own = broker.write("seawall.acl", "topic read a\n")
+    broker.write("mosquitto.conf", f"listener {broker.port}\n")
+    (found,) = failed_by(audit(broker.configuration), "mosquitto.acl.missing")
+    assert found.severity is Severity.HIGH
+    mend(found)
+    assert own.read_text() == "topic read a\n"
+    assert not failed_by(audit(broker.configuration), "mosquitto.acl.missing")
+    broker.start()
+
+
+def test_a_machine_that_hears_itself_alone_may_do_without_an_acl(broker: MosquittoProcess) -> None:
+    """As Debian's configuration before anybody touched it."""
+    broker.write("mosquitto.conf", "persistence false\nlog_dest stderr\n")
+    (found,) = failed_by(audit(broker.configuration), "mosquitto.acl.missing")
+    assert found.severity is Severity.LOW
+    broker.write("mosquitto.conf", "listener 1883 localhost\nlistener 8883\n")
+    (found,) = failed_by(audit(broker.configuration), "mosquitto.acl.missing")
+    assert found.severity is Severity.HIGH
+    broker.write("mosquitto.conf", "")
+    (found,) = failed_by(audit(broker.configuration), "mosquitto.acl.missing")
+    mend(found)
+    assert not failed_by(audit(broker.configuration), "mosquitto.acl.missing")
+
+
 def test_a_revocation_list_is_missed(broker: MosquittoProcess) -> None:
     broker.write("mosquitto.conf", sound(broker.port, crlfile=""))
     found = failures(audit(broker.configuration))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -17,6 +18,7 @@ from seawall.audit.mosquitto_configuration import (
     Source,
 )
 from seawall.audit.mosquitto_passwords import Entry
+from seawall.audit.shell_words import path_word, sed_pattern
 from seawall.audit.target import TargetKind
 from seawall.model.finding import ChangeText, Finding, Location, Status
 
@@ -187,6 +189,34 @@ def setting_changes(
         else:
             editor.add(facts.configuration.main, _top(facts), f"{name} {value}")
     return editor.changes()
+
+
+def command_to_add(facts: BrokerFiles, section: Section, line: str) -> str:
+    """Return the command that adds a line to a section.
+
+    The place is told by what stands there: lines that were added before, by this command for
+    another section too, move nothing.
+    """
+    text = shlex.quote(line)
+    if section.head is not None:
+        head = section.head
+        above = f"{head.name}  *{sed_pattern(head.value)}"
+        return _appended(above, line, head.path)
+    main = facts.configuration.main
+    if _top(facts):
+        return _appended("per_listener_settings  *[^ ]*", line, main)
+    if not facts.sources[main].data:
+        return f"printf '%s\\n' {text} > {path_word(main)}"
+    return f"sed -i {shlex.quote(f'1i {_literal(line)}')} {path_word(main)}"
+
+
+def _appended(above: str, line: str, path: str) -> str:
+    pattern = f"^ *{above}[[:space:]]*$"
+    return f"sed -i {shlex.quote(f'/{pattern}/a {_literal(line)}')} {path_word(path)}"
+
+
+def _literal(line: str) -> str:
+    return line.replace("\\", "\\\\")  # sed takes a backslash away
 
 
 def _top(facts: BrokerFiles) -> int:
