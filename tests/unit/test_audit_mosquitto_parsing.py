@@ -21,7 +21,7 @@ from seawall.audit.mosquitto_configuration import (
 from seawall.audit.mosquitto_files import (
     BrokerFiles,
     Editor,
-    bound_to_this_machine,
+    line_for_this_machine,
     setting_changes,
 )
 from seawall.audit.mosquitto_passwords import (
@@ -251,8 +251,15 @@ def test_a_change_does_what_it_says(data: bytes) -> None:
                 new = change.after.split(b"\n")
                 assert sum(line not in new for line in kept) <= 1
         if not listener.is_loopback and "socket" not in listener.label:
-            changes = bound_to_this_machine(facts, listener)
-            (change,) = changes
+            line, editor = line_for_this_machine(listener), Editor(facts.sources)
+            head = listener.head
+            if head is not None:
+                editor.replace(head.path, head.line, line)
+            else:
+                old = listener.find("bind_address")
+                place = editor.replace if old else editor.add
+                place(facts.configuration.main, old.line if old else 0, line)
+            (change,) = editor.changes()
             before = sum(not e.is_loopback for e in facts.configuration.listeners)
             later = facts_of(change.after).configuration.listeners
             assert sum(not e.is_loopback for e in later) < before

@@ -226,14 +226,14 @@ def _top(facts: BrokerFiles) -> int:
     return first.line if first is not None and first.path == facts.configuration.main else 0
 
 
-def bound_to_this_machine(facts: BrokerFiles, listener: Listener) -> tuple[ChangeText, ...]:
-    """Return the change that makes a listener one of this machine alone."""
+def line_for_this_machine(listener: Listener) -> str:
+    """Return the line that makes a listener one of this machine alone.
+
+    No change is made of it: whoever is on the network is cut off by it.
+    """
     if listener.head is None:
-        return setting_changes(facts, listener, {"bind_address": "localhost"})
-    words = listener.head.value.split()
-    editor = Editor(facts.sources)
-    head = listener.head
-    return editor.replace(head.path, head.line, f"listener {words[0]} localhost").changes()
+        return "bind_address localhost"
+    return f"listener {listener.head.value.split()[0]} localhost"
 
 
 def reachable(facts: BrokerFiles) -> list[Listener]:
