@@ -628,6 +628,62 @@ def test_modes_of_files(name: str, broker: MosquittoProcess) -> None:
     assert not failures(audit(broker.configuration))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "auth_opt_pg_password Calm-Bay-77",
+        "plugin_opt_jwt_secret Calm-Bay-77",
+        "auth_opt_http_api_key Calm-Bay-77",
+        "plugin_opt_access_token Calm-Bay-77",
+    ],
+)
+def test_secrets_of_a_plugin_are_for_its_owner(line: str, broker: MosquittoProcess) -> None:
+    text = sound(broker.port)
+    broker.write("plugin.so", b"", 0o644)
+    broker.write("mosquitto.conf", f"{text}plugin plugin.so\n{line}\n", 0o644)
+    results = audit(broker.configuration)
+    (found,) = failed_by(results, "mosquitto.files.configuration")
+    assert (
+        found.evidence == "mode 0644: every user of this machine may read a password or key in it"
+    )
+    assert found.severity is Severity.MEDIUM
+    assert_silent(results, "Calm-Bay-77")
+    mend(found)
+    assert broker.configuration.stat().st_mode & 0o7777 == 0o640
+    assert not failed_by(audit(broker.configuration), "mosquitto.files.configuration")
+    harmless = f"{text}plugin plugin.so\nauth_opt_pg_user app\nauth_opt_key_file k.pem\n"
+    broker.write("k.pem", b"", 0o600)
+    broker.write("mosquitto.conf", harmless, 0o644)
+    assert not failed_by(audit(broker.configuration), "mosquitto.files.configuration")
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o644])
+def test_what_a_plugin_decides_by_is_for_its_owner(mode: int, broker: MosquittoProcess) -> None:
+    """With the plugin that comes with Mosquitto, where it is installed."""
+    dynamic = sorted(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"))
+    plugin = f"plugin {dynamic[0]}\n" if dynamic else ""
+    users = broker.write("dynamic-security.json", '{"defaultACLAccess": {}}', mode)
+    users.chmod(mode)
+    text = sound(broker.port).replace("allow_", f"{plugin}plugin_opt_config_file {users}\nallow_")
+    broker.write("mosquitto.conf", text)
+    (found,) = failed_by(audit(broker.configuration), "mosquitto.files.configuration")
+    assert f"{mode:04o}" in found.evidence
+    assert found.location is not None
+    assert found.location.path == "dynamic-security.json"
+    mend(found)
+    assert not failed_by(audit(broker.configuration), "mosquitto.files.configuration")
+    if plugin:
+        broker.start()
+    users.unlink()
+    (gone,) = [
+        each
+        for each in audit(broker.configuration)
+        if each.check == "mosquitto.files.configuration"
+    ]
+    assert gone.status is Status.UNKNOWN
+    assert "`plugin_opt_config_file` cannot be looked at: no such file" in gone.evidence
+
+
 def test_included_files_are_read_and_mended(broker: MosquittoProcess) -> None:
     broker.write("mosquitto.conf", f"include_dir conf.d\n{sound(broker.port)}")
     (broker.folder / "conf.d").mkdir(mode=0o755)

@@ -11,6 +11,7 @@ Sources: mosquitto.conf(5) and ``src/conf.c`` of 2.0.11 to 2.0.22.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -47,6 +48,16 @@ SECURITY_SETTINGS: Final = _words(
 )
 """They belong to the listener above them under ``per_listener_settings true`` alone."""
 SECURITY_PREFIXES: Final = ("auth_opt_", "plugin_opt_")
+_SECRET: Final = re.compile(
+    r"(?:(?:remote_|local_)?password|bridge_psk"
+    r"|(?:auth|plugin)_opt_\w*(?:passw(?:or)?d|secret|token|key)\w*)"
+)
+_NO_SECRET: Final = re.compile(
+    r"\w+_opt_\w*(?:file|path|dir|uri|url|query|field|size|length|ssl_?key)"
+)
+_PLUGIN_FILE: Final = re.compile(
+    r"(?:auth|plugin)_opt_\w*(?:config|password|acl|secret|key|passwd|db)_?(?:file|path)"
+)
 BRIDGE_SETTINGS: Final = _words(
     """
     address addresses bridge_alpn bridge_attempt_unsubscribe bridge_bind_address bridge_cafile
@@ -101,6 +112,16 @@ class Setting:
     def flag(self) -> bool | None:
         """The value as a yes or no; None: Mosquitto would refuse it."""
         return {"true": True, "1": True, "false": False, "0": False}.get(self.value.lower())
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the value is a password or key: of a bridge, or by its name of a plugin."""
+        return bool(_SECRET.fullmatch(self.name)) and not _NO_SECRET.fullmatch(self.name)
+
+    @property
+    def names_plugin_file(self) -> bool:
+        """Whether a plugin keeps there what it decides by, as ``plugin_opt_config_file``."""
+        return bool(_PLUGIN_FILE.fullmatch(self.name))
 
     @property
     def number(self) -> int | None:
@@ -258,10 +279,14 @@ class Configuration:
         names = ("plugin", "auth_plugin", "plugin_use", "plugin_load", "global_plugin")
         return any(section.every(*names) for section in sections)
 
+    def all(self) -> Iterator[Setting]:
+        """Yield all settings, wherever they stand."""
+        for section in (self.general, *self.listeners, *self.bridges):
+            yield from section.settings
+
     def every(self, *names: str) -> Iterator[Setting]:
         """Yield all settings of these names, wherever they stand."""
-        for section in (self.general, *self.listeners, *self.bridges):
-            yield from section.every(*names)
+        return (each for each in self.all() if each.name in names)
 
 
 def lines_of(source: Source) -> Iterator[tuple[int, str]]:

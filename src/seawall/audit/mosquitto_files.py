@@ -100,6 +100,11 @@ class BrokerFiles:
         """Return the files that settings of these names name."""
         return [each for each in self.named if each.setting and each.setting.name in names]
 
+    @property
+    def plugin_files(self) -> list[NamedFile]:
+        """The files that a plugin's options name."""
+        return [each for each in self.named if each.setting and each.setting.names_plugin_file]
+
     def source_of(self, path: str, *names: str) -> Source | None:
         """Return the content of a file that settings of these names name, if it was read."""
         return next((each.source for each in self.files(*names) if each.path == path), None)

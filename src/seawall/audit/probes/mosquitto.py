@@ -138,8 +138,9 @@ def read_broker(path: Path, limits: Limits, stop: threading.Event) -> BrokerFile
 
 def _naming(configuration: Configuration) -> Iterator[Setting]:
     seen = set()
-    for setting in configuration.every(*_NAMING):
-        if setting not in seen:
+    for setting in configuration.all():
+        named = setting.name in _NAMING or setting.names_plugin_file
+        if named and setting not in seen:
             seen.add(setting)
             yield setting
 
