@@ -17,6 +17,8 @@ import pytest
 from seawall.audit.catalogue import find_checks
 from seawall.audit.check import Check, Limits
 from seawall.audit.fixing import apply, planned
+from seawall.audit.mosquitto_refusals import FLAGS, SINGLE
+from seawall.audit.mosquitto_settings import BRIDGE_SETTINGS
 from seawall.audit.runner import Outcome, Terms, audit_target
 from seawall.audit.target import Target, TargetKind
 from seawall.broker.drivers.mosquitto.configuration import (
@@ -414,6 +416,107 @@ def test_a_typing_error_is_found(broker: MosquittoProcess) -> None:
     broker.write("mosquitto.conf", broker.configuration.read_text().removeprefix(wrong))
     assert not failures(audit(broker.configuration))
     broker.start()
+
+
+BRIDGE = "connection up\naddress 127.0.0.1:1\n"
+REFUSED = {
+    "allow_anonymous yes\n": (1, "`allow_anonymous` must be true or false"),
+    "allow_anonymous TRUE\n": (1, "must be true or false"),
+    "acl_file access.acl\nacl_file access.acl\n": (2, "a second time, after line 1"),
+    "{listener}acl_file access.acl\nallow_anonymous false\nacl_file access.acl\n": (4, "line 2"),
+    "user root\nuser root\n": (2, "`user` stands here a second time"),
+    "allow_anonymous\ttrue\n": (1, "a tab stands beside `allow_anonymous`"),
+    "allow_anonymous true\t\n": (1, "a tab is no blank"),
+    "\tallow_anonymous true\n": (1, "a tab stands beside `allow_anonymous`"),
+    "allow_anonymous\n": (1, "a setting has no value"),
+    "allow_anonymous true\nper_listener_settings true\n": (2, "must stand above"),
+    "max_packet_size 19\n": (1, "must be 20 or more"),
+    "max_keepalive 70000\n": (1, "must be 65535 or less"),
+    "max_qos three-and-more\nmax_qos 3\n": (2, "must be 2 or less"),
+    "persistent_client_expiration 14\n": (1, "with h, d, w, m or y"),
+    "log_type warnings\n": (1, "`log_type` must be a kind of message"),
+    "log_dest file\n": (1, "file with a path"),
+    "protocol MQTT\n": (1, "in small letters"),
+    "listener 70000\n": (1, "must have a port"),
+    "listener here\n": (1, "must have a port"),
+    "listener 0\n": (1, "must have a port"),
+    "connection up\ntopic a\n": (1, "no `address`"),
+    BRIDGE: (1, "no `topic`"),
+    f"{BRIDGE}topic a\n{BRIDGE}topic b\n": (4, "of this name"),
+    f"{BRIDGE}topic a\nusername a\nremote_username b\n": (5, "a second time"),
+    f"{BRIDGE}topic a\nstart_type manual\n": (4, "automatic, lazy or once"),
+}
+TAKEN = [
+    "allow_anonymous false\nallow_anonymous true\n",
+    "allow_anonymous true , so that it works\nallow_anonymous 1 x\n",
+    "max_packet_size 20 bytes\nmax_connections ten\nmax_connections 10 x\n",
+    "per_listener_settings true\n{listener}acl_file access.acl\n{other}acl_file access.acl\n",
+    "auto_id_prefix a\nper_listener_settings false\n",
+    "log_type error\nlog_type warning\nlog_dest stdout\nlog_dest stderr\nlog_dest topic x\n",
+    "persistent_client_expiration 1h\npersistent_client_expiration 2w\n",
+    f"{BRIDGE}topic a\ntopic b\nconnection down\naddress 127.0.0.1:1\ntopic a\n",
+]
+
+
+def with_listener(text: str, broker: MosquittoProcess) -> str:
+    """Put in the listener, and where a text says nothing of it, behind all else."""
+    listener = f"listener {broker.port} 127.0.0.1\n"
+    if "{listener}" not in text:
+        return text + listener
+    other = f"listener {free_port()} 127.0.0.1\n"
+    return text.replace("{listener}", listener).replace("{other}", other)
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_mosquitto_refuses_is_named(text: str, broker: MosquittoProcess) -> None:
+    line, words = REFUSED[text]
+    broker.write("mosquitto.conf", with_listener(text, broker))
+    (found,) = failed_by(audit(broker.configuration), "mosquitto.configuration.syntax")
+    assert found.location is not None
+    assert (found.location.line, words in found.evidence) == (line, True), found.evidence
+    with pytest.raises(AssertionError, match="mosquitto ended with"):
+        broker.start()
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_what_mosquitto_takes_is_not_called_refused(text: str, broker: MosquittoProcess) -> None:
+    broker.write("mosquitto.conf", with_listener(text, broker))
+    assert not failed_by(audit(broker.configuration), "mosquitto.configuration.syntax")
+    broker.start()
+
+
+@pytest.mark.parametrize("name", sorted(SINGLE))
+def test_a_text_is_given_once(name: str, broker: MosquittoProcess) -> None:
+    """Every setting that the table has as one, asked of Mosquitto."""
+    section = f"{BRIDGE}topic a\n" if name in BRIDGE_SETTINGS else ""
+    if name == "mount_point":
+        section = with_listener("", broker)
+    value = "lo" if name == "bind_interface" else "127.0.0.1" if "address" in name else "a"
+    broker.write("mosquitto.conf", f"{section}{name} {value}\n{name} {value}\n")
+    found = failed_by(audit(broker.configuration), "mosquitto.configuration.syntax")
+    assert [each.evidence.split(", after")[0] for each in found] == [
+        f"`{name}` stands here a second time"
+    ]
+    with pytest.raises(AssertionError, match=r"Duplicate|duplicate"):
+        broker.start()
+
+
+@pytest.mark.parametrize("name", sorted(FLAGS - {"listener_allow_anonymous"}))  # 2.1 has that
+def test_a_yes_is_true(name: str, broker: MosquittoProcess) -> None:
+    section = f"{BRIDGE}topic a\n" if name in BRIDGE_SETTINGS else ""
+    broker.write("mosquitto.conf", f"{section}{name} yes\n")
+    (found,) = failed_by(audit(broker.configuration), "mosquitto.configuration.syntax")
+    assert "must be true or false" in found.evidence
+    with pytest.raises(AssertionError, match=f"Invalid {name} value|{name}' option is now"):
+        broker.start()
+
+
+def test_of_yes_and_no_the_first_word_counts(broker: MosquittoProcess) -> None:
+    text = f"allow_anonymous true, so that it works\nlistener {broker.port} 127.0.0.1\n"
+    broker.write("mosquitto.conf", text.replace("true,", "true ,"))
+    assert "mosquitto.auth.anonymous" in failures(audit(broker.configuration))
+    broker.start()
+    assert signs_in(broker)
 
 
 def test_websockets_with_tls_are_sound(broker: MosquittoProcess) -> None:

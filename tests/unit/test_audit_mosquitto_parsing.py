@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 from seawall.audit.fixing import planned
 from seawall.audit.mosquitto_access import Right, parse_access
 from seawall.audit.mosquitto_configuration import (
-    GENERAL_SETTINGS,
-    LISTENER_SETTINGS,
-    SECURITY_SETTINGS,
     Source,
     included_folders,
     parse_configuration,
@@ -30,6 +27,11 @@ from seawall.audit.mosquitto_passwords import (
     is_judged,
     parse_passwords,
     weakness_of,
+)
+from seawall.audit.mosquitto_settings import (
+    GENERAL_SETTINGS,
+    LISTENER_SETTINGS,
+    SECURITY_SETTINGS,
 )
 
 
@@ -80,6 +82,14 @@ def test_comments_blanks_and_line_ends() -> None:
     assert configuration(" # no comment\n").problems[0].line == 1
     # A value is the rest of the line, with what looks like a comment.
     assert configuration("acl_file /a b # c\n").general.text("acl_file") == "/a b # c"
+
+
+def test_the_first_word_of_yes_no_and_numbers_counts() -> None:
+    found = configuration("allow_anonymous true x\nmax_queued_messages 7 or so\n").general
+    assert found.flag("allow_anonymous")
+    number = found.find("max_queued_messages")
+    assert number is not None
+    assert number.number == 7
 
 
 def test_the_last_of_a_name_counts() -> None:

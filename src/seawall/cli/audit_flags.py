@@ -111,7 +111,7 @@ def policy_options(command: Command) -> Command:
         click.option(
             "--fix",
             is_flag=True,
-            help="Show and apply changes that keep no client out, audit again.",
+            help="Show changes of files, apply them, audit again.",
         ),
         click.option("--yes", is_flag=True, help="With --fix: do not ask."),
     )
