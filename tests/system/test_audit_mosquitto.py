@@ -566,6 +566,42 @@ def test_anonymous_topics_and_users_of_everything(broker: MosquittoProcess) -> N
     ]
 
 
+TREES = {
+    "topic readwrite devices/#\n": True,
+    "topic write devices/+/#\n": True,
+    "topic devices/#\n": True,
+    "topic read devices/#\ntopic write devices/+/commands\n": False,
+    "topic readwrite devices/{user}/#\n": False,
+    "topic readwrite {user}/#\n": False,
+    "topic deny devices/#\n": False,
+}
+
+
+@pytest.mark.parametrize("lines", TREES)
+def test_users_who_write_in_the_place_of_all_devices_are_named(
+    lines: str, broker: MosquittoProcess
+) -> None:
+    """One or two are servers, who need it."""
+    broker.write("mosquitto.conf", sound(broker.port))
+    users = [f"user {name}\n{lines.format(user=name)}" for name in ("ingest", "pump", "tank")]
+    broker.write("access.acl", f"{ACL}{''.join(users[:2])}")
+    assert not failures(audit(broker.configuration))
+    broker.write("access.acl", f"{ACL}{''.join(users)}")
+    found = failed_by(audit(broker.configuration), "mosquitto.acl.open")
+    assert bool(found) is TREES[lines]
+    if found:
+        assert {each.severity for each in found} == {Severity.MEDIUM}
+        assert len(found) == 3
+        assert "the user `ingest`, one of 3 who write in the place of all" in found[0].evidence
+        fix = found[0].fix
+        assert fix is not None
+        named = re.findall(r"`(topic [^`]*)`", fix.text)
+        assert named == ["topic read devices/#", "topic write devices/+/commands"]
+        broker.write("access.acl", "\n".join([ACL, "user ingest", *named, ""]))
+        assert not failures(audit(broker.configuration))
+        broker.start()
+
+
 def test_passwords_are_tried_offline(broker: MosquittoProcess) -> None:
     passwords = broker.folder / "passwd"
     for user, word in {"sensor7": "sensor7", "admin": "Admin123", "ok": "vX3-korrekt-47"}.items():

@@ -145,6 +145,15 @@ def test_access_lines() -> None:
     assert [each.line for each in problems] == [7, 8, 9, 10]
 
 
+def test_how_much_a_line_opens() -> None:
+    lines = ["#", "/#", "+/#", "+/+/#", "a/#", "a/+/#", "a/b/#", "a/+", "+", "a", "%u/#", "a/#/b"]
+    source = Source("acl", "".join(f"topic {each}\n" for each in lines).encode())
+    rules = parse_access(source)[0]
+    assert [each.topic for each in rules if each.is_everything] == lines[:4]
+    assert [each.topic for each in rules if each.tree] == ["a/#", "a/+/#"]
+    assert {each.tree for each in rules} == {"", "a"}
+
+
 def entry(user: str, password: str, rounds: int = 101, scheme: str = "7") -> bytes:
     salt = b"twelve bytes"
     if scheme == "7":
