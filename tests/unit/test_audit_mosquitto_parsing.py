@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seawall.audit.firmware.words import literal_of
 from seawall.audit.fixing import planned
 from seawall.audit.mosquitto_access import Right, parse_access
 from seawall.audit.mosquitto_configuration import (
@@ -214,6 +216,15 @@ def test_candidates_are_few_and_each_once() -> None:
     tried = list(candidates("Sensor"))
     assert len(tried) == len(set(tried)) < 120
     assert {"Sensor", "sensor", "sensor123", "", "admin"} <= set(tried)
+
+
+@pytest.mark.parametrize("password", ["micropythoN", "test1234", "zigbee2mqtt", "iot123"])
+def test_what_is_usual_in_firmware_is_usual_at_the_broker(password: str) -> None:
+    literal = literal_of("connect()", password, 1, certain=True)
+    assert literal is not None
+    assert literal.is_default
+    (hashed,) = parse_passwords(Source("passwd", entry("somebody", password)))
+    assert weakness_of(hashed) == f"is in the list of usual ones ({len(password)} characters)"
 
 
 # Whatever stands in a file

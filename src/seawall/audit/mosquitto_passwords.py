@@ -26,21 +26,10 @@ from typing import Final
 
 from seawall.audit.mosquitto_configuration import Source, lines_of
 from seawall.audit.shell_words import path_word, sed_pattern
+from seawall.audit.usual_passwords import USUAL_PASSWORDS
 
 MAX_ROUNDS: Final = 20_000
 """Of hashing for one try, about 20 ms: an entry that asks for more stays unjudged, and is named."""
-
-_WORDS: Final = """
-    password admin 123456 12345678 123456789 1234567890 12345 1234 qwerty letmein welcome secret
-    changeme change_me default guest public test test123 demo user root toor pass passw0rd
-    password1 password123 admin123 root123 iloveyou abc123 111111 000000 raspberry pi mosquitto
-    mqtt mqtt123 mqttpass broker iot iot123 sensor device esp8266 esp32 arduino tasmota
-    homeassistant hass openhab nodered node-red emqx hivemq rabbitmq zigbee2mqtt shelly sonoff
-    ubnt support service 1q2w3e4r P@ssw0rd Password Admin
-"""
-USUAL_PASSWORDS: Final = ("", *_WORDS.split())
-"""Of the field: tutorials, images and products that ship with them, and the world's commonest."""
-
 
 _HASH: Final = r"\$[a-z0-9]*\$"
 """How a hash begins, for grep and sed."""
@@ -118,7 +107,7 @@ def candidates(user: str) -> Iterator[str]:
             if each and each not in seen:
                 seen.add(each)
                 yield each
-    yield from (each for each in USUAL_PASSWORDS if each not in seen)
+    yield from (each for each in ("", *USUAL_PASSWORDS) if each not in seen)
 
 
 def opens(entry: Entry, password: str) -> bool:
