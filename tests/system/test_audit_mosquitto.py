@@ -844,6 +844,19 @@ def test_included_files_are_read_and_mended(broker: MosquittoProcess) -> None:
     broker.start()
 
 
+def test_what_was_included_from_elsewhere_is_said(broker: MosquittoProcess, tmp_path: Path) -> None:
+    """A copied configuration names a folder of the machine that it came from."""
+    (tmp_path / "10.conf").write_text("max_queued_messages 0\n")
+    broker.write("mosquitto.conf", f"include_dir {tmp_path}\n{sound(broker.port)}")
+    results = audit(broker.configuration)
+    said = f" (read with 1 file(s) of {tmp_path} on this machine)"
+    assert all(each.evidence.endswith(said) for each in results)
+    assert failures(results)["mosquitto.limits.queue"].location is not None
+    (broker.folder / "conf.d").mkdir()
+    broker.write("mosquitto.conf", f"include_dir {broker.folder}/conf.d\n{sound(broker.port)}")
+    assert not [each for each in audit(broker.configuration) if "read with" in each.evidence]
+
+
 @pytest.mark.parametrize("head", ["", "per_listener_settings true\n"])
 def test_a_fleet_without_passwords_is_not_cut_off(head: str, broker: MosquittoProcess) -> None:
     """The configuration of a hundred tutorials: what is changed unasked keeps devices in."""

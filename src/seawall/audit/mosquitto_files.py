@@ -85,6 +85,8 @@ class BrokerFiles:
         access: ACL files by the setting that names them.
         persistence: The file that keeps messages, if it is there.
         unread: Folders and files that could not be read, with the reason.
+        elsewhere: What was included from other places of this machine than the folder of
+            mosquitto.conf: for a copied configuration, that is another machine's.
     """
 
     configuration: Configuration
@@ -95,6 +97,7 @@ class BrokerFiles:
     access: Mapping[Setting, Access] = field(default_factory=dict)
     persistence: NamedFile | None = None
     unread: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     def files(self, *names: str) -> list[NamedFile]:
         """Return the files that settings of these names name."""
