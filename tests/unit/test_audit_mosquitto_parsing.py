@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seawall.audit.firmware.words import literal_of
 from seawall.audit.fixing import planned
 from seawall.audit.mosquitto_access import Right, parse_access
 from seawall.audit.mosquitto_configuration import (
-    GENERAL_SETTINGS,
-    LISTENER_SETTINGS,
-    SECURITY_SETTINGS,
     Source,
     included_folders,
     parse_configuration,
@@ -21,7 +20,7 @@ from seawall.audit.mosquitto_configuration import (
 from seawall.audit.mosquitto_files import (
     BrokerFiles,
     Editor,
-    bound_to_this_machine,
+    line_for_this_machine,
     setting_changes,
 )
 from seawall.audit.mosquitto_passwords import (
@@ -30,6 +29,11 @@ from seawall.audit.mosquitto_passwords import (
     is_judged,
     parse_passwords,
     weakness_of,
+)
+from seawall.audit.mosquitto_settings import (
+    GENERAL_SETTINGS,
+    LISTENER_SETTINGS,
+    SECURITY_SETTINGS,
 )
 
 
@@ -80,6 +84,14 @@ def test_comments_blanks_and_line_ends() -> None:
     assert configuration(" # no comment\n").problems[0].line == 1
     # A value is the rest of the line, with what looks like a comment.
     assert configuration("acl_file /a b # c\n").general.text("acl_file") == "/a b # c"
+
+
+def test_the_first_word_of_yes_no_and_numbers_counts() -> None:
+    found = configuration("allow_anonymous true x\nmax_queued_messages 7 or so\n").general
+    assert found.flag("allow_anonymous")
+    number = found.find("max_queued_messages")
+    assert number is not None
+    assert number.number == 7
 
 
 def test_the_last_of_a_name_counts() -> None:
@@ -135,6 +147,15 @@ def test_access_lines() -> None:
     assert [each.line for each in problems] == [7, 8, 9, 10]
 
 
+def test_how_much_a_line_opens() -> None:
+    lines = ["#", "/#", "+/#", "+/+/#", "a/#", "a/+/#", "a/b/#", "a/+", "+", "a", "%u/#", "a/#/b"]
+    source = Source("acl", "".join(f"topic {each}\n" for each in lines).encode())
+    rules = parse_access(source)[0]
+    assert [each.topic for each in rules if each.is_everything] == lines[:4]
+    assert [each.topic for each in rules if each.tree] == ["a/#", "a/+/#"]
+    assert {each.tree for each in rules} == {"", "a"}
+
+
 def entry(user: str, password: str, rounds: int = 101, scheme: str = "7") -> bytes:
     salt = b"twelve bytes"
     if scheme == "7":
@@ -168,6 +189,21 @@ def test_password_entries() -> None:
     assert "plain text" not in repr(found[2]).replace("PLAIN: 'plain text'", "")
 
 
+def test_what_stands_in_clear_is_tried_where_it_is_read_and_not_kept() -> None:
+    found = parse_passwords(Source("passwd", b"admin:admin\npump:pump-123\nb:Kx9-lagoon\n"))
+    assert [weakness_of(each) for each in found] == [
+        "is the user's name",
+        None,
+        None,
+    ]
+    (own, usual) = parse_passwords(Source("passwd", b"pump:PUMP\nc:letmein\n"))
+    assert weakness_of(own) is None
+    assert weakness_of(usual) == "is in the list of usual ones (7 characters)"
+    assert all(is_judged(each) for each in (*found, own, usual))
+    assert "letmein" not in repr(usual)
+    assert "Kx9" not in repr(found)
+
+
 def test_a_hash_that_would_take_for_ever_is_left_alone() -> None:
     (slow,) = parse_passwords(
         Source("passwd", b"a:$7$2000000000$c2FsdA==$" + base64.b64encode(bytes(64)) + b"\n")
@@ -180,6 +216,15 @@ def test_candidates_are_few_and_each_once() -> None:
     tried = list(candidates("Sensor"))
     assert len(tried) == len(set(tried)) < 120
     assert {"Sensor", "sensor", "sensor123", "", "admin"} <= set(tried)
+
+
+@pytest.mark.parametrize("password", ["micropythoN", "test1234", "zigbee2mqtt", "iot123"])
+def test_what_is_usual_in_firmware_is_usual_at_the_broker(password: str) -> None:
+    literal = literal_of("connect()", password, 1, certain=True)
+    assert literal is not None
+    assert literal.is_default
+    (hashed,) = parse_passwords(Source("passwd", entry("somebody", password)))
+    assert weakness_of(hashed) == f"is in the list of usual ones ({len(password)} characters)"
 
 
 # Whatever stands in a file
@@ -236,8 +281,15 @@ def test_a_change_does_what_it_says(data: bytes) -> None:
                 new = change.after.split(b"\n")
                 assert sum(line not in new for line in kept) <= 1
         if not listener.is_loopback and "socket" not in listener.label:
-            changes = bound_to_this_machine(facts, listener)
-            (change,) = changes
+            line, editor = line_for_this_machine(listener), Editor(facts.sources)
+            head = listener.head
+            if head is not None:
+                editor.replace(head.path, head.line, line)
+            else:
+                old = listener.find("bind_address")
+                place = editor.replace if old else editor.add
+                place(facts.configuration.main, old.line if old else 0, line)
+            (change,) = editor.changes()
             before = sum(not e.is_loopback for e in facts.configuration.listeners)
             later = facts_of(change.after).configuration.listeners
             assert sum(not e.is_loopback for e in later) < before

@@ -58,11 +58,16 @@ class Rule:
 
     @property
     def is_everything(self) -> bool:
-        """Whether it opens all topics, or all but a fixed first level (``#``, ``+/#``, ``a/#``).
+        """Whether it opens all topics (``#``, ``/#``, ``+/#``, ``+/+/#``), ``$`` apart."""
+        *levels, last = self.topic.split("/")
+        return last == "#" and set(levels) <= {"", "+"}
 
-        A rule for everybody without a placeholder and with a wildcard opens the topics of others.
-        """
-        return self.topic in {"#", "+/#", "/#", "+/+/#"}
+    @property
+    def tree(self) -> str:
+        """The first level if all below it is opened (``a/#``, ``a/+/#``), else empty."""
+        first, *levels = self.topic.split("/")
+        is_whole = levels and levels[-1] == "#" and set(levels[:-1]) <= {"+"}
+        return first if is_whole and first not in {"+", *PLACEHOLDERS} else ""
 
     @property
     def has_wildcard(self) -> bool:

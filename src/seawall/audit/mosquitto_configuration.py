@@ -16,6 +16,18 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
 
+from seawall.audit.mosquitto_settings import (
+    ALL_SETTINGS,
+    BRIDGE_SETTINGS,
+    GENERAL_SETTINGS,
+    LISTENER_SETTINGS,
+    NO_SECRET,
+    PLUGIN_FILE,
+    SECRET,
+    SECURITY_PREFIXES,
+    SECURITY_SETTINGS,
+)
+
 DEFAULT_PORT: Final = 1883
 MAX_LINES: Final = 100_000
 """More is no configuration; the rest is not read, and said so."""
@@ -24,59 +36,6 @@ MAX_PROBLEMS: Final = 200
 """Lines that are named as not understood: a file with more is another kind of file."""
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-LISTENER_SETTINGS: Final = _words(
-    """
-    accept_protocol_versions allow_zero_length_clientid bind_address bind_interface cafile capath
-    certfile ciphers ciphers_tls1.3 crlfile dhparamfile disable_client_cert_date_checks
-    enable_proxy_protocol http_dir keyfile listener_allow_anonymous listener_auto_id_prefix
-    max_connections max_qos max_topic_alias max_topic_alias_broker mount_point port protocol
-    proxy_protocol_v2_require_tls psk_hint require_certificate socket_domain tls_engine
-    tls_engine_kpass_sha1 tls_keyform tls_version use_identity_as_username use_subject_as_username
-    use_username_as_clientid websockets_origin
-    """
-)
-SECURITY_SETTINGS: Final = _words(
-    """
-    acl_file allow_anonymous auth_plugin auth_plugin_deny_special_chars auto_id_prefix
-    password_file plugin plugin_load plugin_use psk_file
-    """
-)
-"""They belong to the listener above them under ``per_listener_settings true`` alone."""
-SECURITY_PREFIXES: Final = ("auth_opt_", "plugin_opt_")
-BRIDGE_SETTINGS: Final = _words(
-    """
-    address addresses bridge_alpn bridge_attempt_unsubscribe bridge_bind_address bridge_cafile
-    bridge_capath bridge_certfile bridge_ciphers bridge_ciphers_tls1.3 bridge_clean_start
-    bridge_identity bridge_insecure bridge_keyfile bridge_max_packet_size bridge_max_topic_alias
-    bridge_outgoing_retain bridge_protocol_version bridge_psk bridge_receive_maximum
-    bridge_reload_type bridge_require_ocsp bridge_session_expiry_interval bridge_tcp_keepalive
-    bridge_tcp_user_timeout bridge_tls_use_os_certs bridge_tls_version cleansession clientid
-    idle_timeout keepalive_interval local_cleansession local_clientid local_password local_username
-    notification_topic notifications notifications_local_only password remote_clientid
-    remote_password remote_username restart_timeout round_robin start_type threshold topic
-    try_private username
-    """
-)
-GENERAL_SETTINGS: Final = _words(
-    """
-    allow_duplicate_messages autosave_interval autosave_on_changes check_retain_source
-    clientid_prefixes connection_messages enable_control_api global_max_clients
-    global_max_connections global_plugin include_dir log_dest log_facility log_timestamp
-    log_timestamp_format log_type max_inflight_bytes max_inflight_messages max_keepalive
-    max_packet_size max_queued_bytes max_queued_messages memory_limit message_size_limit
-    packet_buffer_size per_listener_settings persistence persistence_file persistence_location
-    persistent_client_expiration pid_file queue_qos0_messages retain_available
-    retain_expiry_interval retry_interval set_tcp_nodelay store_clean_interval sys_interval
-    upgrade_outgoing_qos user websockets_headers_size websockets_log_level
-    """
-)
-ALL_SETTINGS: Final = (
-    LISTENER_SETTINGS | SECURITY_SETTINGS | BRIDGE_SETTINGS | GENERAL_SETTINGS
-) | {"listener", "connection"}
 _MAX_NAME: Final = max(map(len, ALL_SETTINGS)) + 2
 
 
@@ -99,16 +58,30 @@ class Setting:
 
     @property
     def flag(self) -> bool | None:
-        """The value as a yes or no; None: Mosquitto would refuse it."""
-        return {"true": True, "1": True, "false": False, "0": False}.get(self.value.lower())
+        """The value as a yes or no; None: it is neither, in whatever letters."""
+        return {"true": True, "1": True, "false": False, "0": False}.get(self.word.strip().lower())
+
+    @property
+    def word(self) -> str:
+        """The first word, which is all that Mosquitto takes of a yes, a no or a number."""
+        return self.value.partition(" ")[0]
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the value is a password or key: of a bridge, or by its name of a plugin."""
+        return bool(SECRET.fullmatch(self.name)) and not NO_SECRET.fullmatch(self.name)
+
+    @property
+    def names_plugin_file(self) -> bool:
+        """Whether a plugin keeps there what it decides by, as ``plugin_opt_config_file``."""
+        return bool(PLUGIN_FILE.fullmatch(self.name))
 
     @property
     def number(self) -> int | None:
         """The value as a decimal number; None if it is none."""
-        digits = self.value[1:] if self.value[:1] == "-" else self.value
-        return (
-            int(self.value) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
-        )
+        word = self.word.strip()
+        digits = word.removeprefix("-")
+        return int(word) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +95,11 @@ class Problem:
 
 @dataclass(slots=True)
 class Section:
-    """Settings that belong together; the last of a name counts, as in Mosquitto."""
+    """Settings that belong together.
+
+    Of yes, no and numbers the last counts, as in Mosquitto; texts given twice it refuses
+    (`seawall.audit.mosquitto_refusals`).
+    """
 
     head: Setting | None = None
     settings: list[Setting] = field(default_factory=list)
@@ -258,10 +235,14 @@ class Configuration:
         names = ("plugin", "auth_plugin", "plugin_use", "plugin_load", "global_plugin")
         return any(section.every(*names) for section in sections)
 
+    def all(self) -> Iterator[Setting]:
+        """Yield all settings, wherever they stand."""
+        for section in (self.general, *self.listeners, *self.bridges):
+            yield from section.settings
+
     def every(self, *names: str) -> Iterator[Setting]:
         """Yield all settings of these names, wherever they stand."""
-        for section in (self.general, *self.listeners, *self.bridges):
-            yield from section.every(*names)
+        return (each for each in self.all() if each.name in names)
 
 
 def lines_of(source: Source) -> Iterator[tuple[int, str]]:
@@ -279,7 +260,7 @@ def settings_of(source: Source) -> Iterator[Setting]:
     """Yield a file's settings in order, whatever their names."""
     for number, line in lines_of(source):
         name, _, value = line.lstrip(" ").partition(" ")
-        yield Setting(name, value.strip(), source.path, number)
+        yield Setting(name, value.strip(" "), source.path, number)
 
 
 def included_folders(source: Source) -> list[str]:
@@ -329,7 +310,9 @@ def _read(source: Source, found: Configuration) -> None:
     bridge: Section | None = None
     for setting in settings_of(source):
         name = setting.name
-        if not setting.value:
+        if "\t" in name:
+            _note(found, setting, _tabbed(name))
+        elif not setting.value:
             _note(found, setting, "a setting has no value")
         elif name == "listener":
             listener = Listener(setting)
@@ -379,6 +362,13 @@ def _note(found: Configuration, setting: Setting, text: str) -> None:
 def _shown(name: str) -> str:
     """Name a setting with a typing error; a word that is like none may be anything, a secret."""
     return f"setting `{name}`, like `{near[0]}`" if (near := _like(name)) else "setting"
+
+
+def _tabbed(name: str) -> str:
+    words = name.split()
+    known = words and (words[0] in ALL_SETTINGS or words[0].startswith(SECURITY_PREFIXES))
+    what = f"`{words[0][:60]}`" if known else "a setting"
+    return f"a tab stands beside {what}: Mosquitto takes blanks alone, and does not start"
 
 
 def _like(name: str) -> list[str]:

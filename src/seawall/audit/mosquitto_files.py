@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -17,6 +18,7 @@ from seawall.audit.mosquitto_configuration import (
     Source,
 )
 from seawall.audit.mosquitto_passwords import Entry
+from seawall.audit.shell_words import path_word, sed_pattern
 from seawall.audit.target import TargetKind
 from seawall.model.finding import ChangeText, Finding, Location, Status
 
@@ -83,6 +85,8 @@ class BrokerFiles:
         access: ACL files by the setting that names them.
         persistence: The file that keeps messages, if it is there.
         unread: Folders and files that could not be read, with the reason.
+        elsewhere: What was included from other places of this machine than the folder of
+            mosquitto.conf: for a copied configuration, that is another machine's.
     """
 
     configuration: Configuration
@@ -93,10 +97,20 @@ class BrokerFiles:
     access: Mapping[Setting, Access] = field(default_factory=dict)
     persistence: NamedFile | None = None
     unread: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     def files(self, *names: str) -> list[NamedFile]:
         """Return the files that settings of these names name."""
         return [each for each in self.named if each.setting and each.setting.name in names]
+
+    @property
+    def plugin_files(self) -> list[NamedFile]:
+        """The files that a plugin's options name."""
+        return [each for each in self.named if each.setting and each.setting.names_plugin_file]
+
+    def source_of(self, path: str, *names: str) -> Source | None:
+        """Return the content of a file that settings of these names name, if it was read."""
+        return next((each.source for each in self.files(*names) if each.path == path), None)
 
     def location(self, path: str, line: int | None = None) -> Location:
         """Return a place, relative to the folder of mosquitto.conf if it is below."""
@@ -185,6 +199,34 @@ def setting_changes(
     return editor.changes()
 
 
+def command_to_add(facts: BrokerFiles, section: Section, line: str) -> str:
+    """Return the command that adds a line to a section.
+
+    The place is told by what stands there: lines that were added before, by this command for
+    another section too, move nothing.
+    """
+    text = shlex.quote(line)
+    if section.head is not None:
+        head = section.head
+        above = f"{head.name}  *{sed_pattern(head.value)}"
+        return _appended(above, line, head.path)
+    main = facts.configuration.main
+    if _top(facts):
+        return _appended("per_listener_settings  *[^ ]*", line, main)
+    if not facts.sources[main].data:
+        return f"printf '%s\\n' {text} > {path_word(main)}"
+    return f"sed -i {shlex.quote(f'1i {_literal(line)}')} {path_word(main)}"
+
+
+def _appended(above: str, line: str, path: str) -> str:
+    pattern = f"^ *{above}[[:space:]]*$"
+    return f"sed -i {shlex.quote(f'/{pattern}/a {_literal(line)}')} {path_word(path)}"
+
+
+def _literal(line: str) -> str:
+    return line.replace("\\", "\\\\")  # sed takes a backslash away
+
+
 def _top(facts: BrokerFiles) -> int:
     """Return the line below which a setting of no section goes."""
     # Mosquitto wants `per_listener_settings` above all authentication.
@@ -192,14 +234,14 @@ def _top(facts: BrokerFiles) -> int:
     return first.line if first is not None and first.path == facts.configuration.main else 0
 
 
-def bound_to_this_machine(facts: BrokerFiles, listener: Listener) -> tuple[ChangeText, ...]:
-    """Return the change that makes a listener one of this machine alone."""
+def line_for_this_machine(listener: Listener) -> str:
+    """Return the line that makes a listener one of this machine alone.
+
+    No change is made of it: whoever is on the network is cut off by it.
+    """
     if listener.head is None:
-        return setting_changes(facts, listener, {"bind_address": "localhost"})
-    words = listener.head.value.split()
-    editor = Editor(facts.sources)
-    head = listener.head
-    return editor.replace(head.path, head.line, f"listener {words[0]} localhost").changes()
+        return "bind_address localhost"
+    return f"listener {listener.head.value.split()[0]} localhost"
 
 
 def reachable(facts: BrokerFiles) -> list[Listener]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from seawall.audit.inventory import FIELDS
-from seawall.audit.mosquitto_configuration import (
+from seawall.audit.mosquitto_settings import (
     BRIDGE_SETTINGS,
     GENERAL_SETTINGS,
     LISTENER_SETTINGS,

@@ -109,7 +109,11 @@ def policy_options(command: Command) -> Command:
         click.option(
             "--schema", is_flag=True, help="Print the JSON Schema of --json, and audit nothing."
         ),
-        click.option("--fix", is_flag=True, help="Show and apply safe changes, audit again."),
+        click.option(
+            "--fix",
+            is_flag=True,
+            help="Show changes of files, apply them, audit again.",
+        ),
         click.option("--yes", is_flag=True, help="With --fix: do not ask."),
     )
     return _with(command, options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seawall.audit.check import Answers, Check
@@ -11,15 +11,15 @@ from seawall.audit.mosquitto_configuration import Listener, Section
 from seawall.audit.mosquitto_files import (
     KINDS,
     BrokerFiles,
+    command_to_add,
     each_listener,
     key_of,
-    setting_changes,
 )
 from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
+from seawall.audit.shell_words import path_word
 from seawall.audit.target import Target
 from seawall.model.finding import (
-    ChangeText,
     Finding,
     Fix,
     Item,
@@ -50,6 +50,7 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             Status.FAIL,
             f"no `acl_file` for {listener.label}: every client reads and writes every topic",
             _fix(facts, section),
+            severity=_severity([listener] if facts.configuration.per_listener else listeners),
             location=facts.at_section(listener),
             key=key_of(listener) if facts.configuration.per_listener else "",
         )
@@ -58,28 +59,21 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     yield from each_listener(wanted, judge, "there is an ACL")
 
 
+def _severity(listeners: Sequence[Listener]) -> Severity | None:
+    return Severity.LOW if all(each.is_loopback for each in listeners) else None
+
+
 def _fix(facts: BrokerFiles, section: Section) -> Fix:
     path = f"{facts.folder}/seawall.acl"
-    change = setting_changes(facts, section, {"acl_file": path})[0]
-    added = next(
-        number
-        for number, line in enumerate(change.after.split(b"\n"), 1)
-        if line == f"acl_file {path}".encode("utf-8", "surrogateescape")
-    )
-    rules = "pattern write devices/%u/#", "pattern read devices/%u/commands"
-    command = "printf '%s\\n' " + shlex.join(rules) + f" > {shlex.quote(path)}"
-    if change.before:
-        edit = f"{added}i acl_file {path}" if added <= _lines(change) else f"$a acl_file {path}"
-        command += f" && sed -i {shlex.quote(edit)} {shlex.quote(change.path)}"
+    rules = shlex.join(("pattern write devices/%u/#", "pattern read devices/%u/commands"))
+    word = path_word(path)
     return Fix(
         "Write an ACL that binds each client to the topics of its own name, and name it with "
-        "`acl_file`.",
-        command=command,
+        "`acl_file`; a file of that name is kept. Servers that read all devices need lines of "
+        "their own: `user NAME` and `topic read devices/#`.",
+        command=f"{{ test -e {word} || printf '%s\\n' {rules} > {word}; }} && "
+        f"{command_to_add(facts, section, f'acl_file {path}')}",
     )
-
-
-def _lines(change: ChangeText) -> int:
-    return change.before.removesuffix(b"\n").count(b"\n") + 1
 
 
 CHECK = Check(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 from seawall.audit.check import Answers, Check
@@ -30,6 +30,9 @@ from seawall.model.finding import (
 _MAX_MENDED = 50
 """Changes at a time: each holds the whole file. The next audit brings more."""
 
+_SERVERS = 2
+"""Users of one tree of topics who may be servers; where there are more, devices are among them."""
+
 
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     facts = answers[ReadBroker(target.path or Path())]
@@ -44,8 +47,9 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         rules, _, file = access
         seen.add(file.path)
         anonymous = any(map(facts.configuration.allows_anonymous, facts.configuration.listeners))
+        writers = _writers(rules)
         for rule in rules:
-            why = _why(rule, anonymous)
+            why = _why(rule, anonymous) or _why_tree(rule, writers)
             if why is not None:
                 failed += 1
                 yield _finding(facts, file, rule, why, mends=failed <= _MAX_MENDED)
@@ -74,12 +78,37 @@ def _why(rule: Rule, anonymous: bool) -> tuple[str, Severity] | None:
     return f"the user `{rule.user[:40]}`", Severity.MEDIUM
 
 
+def _writers(rules: Iterable[Rule]) -> dict[str, set[str]]:
+    """Return the users who write all below a first level."""
+    writers: dict[str, set[str]] = {}
+    for rule in rules:
+        if rule.user and rule.grants and rule.right is not Right.READ and rule.tree:
+            writers.setdefault(rule.tree, set()).add(rule.user)
+    return writers
+
+
+def _why_tree(rule: Rule, writers: Mapping[str, Set[str]]) -> tuple[str, Severity] | None:
+    """Judge a user who writes all below a level: a server needs that, a fleet of users does not."""
+    among = writers.get(rule.tree, frozenset())
+    if not rule.user or rule.user not in among or not rule.grants or rule.right is Right.READ:
+        return None
+    if len(among) <= _SERVERS or rule.tree.startswith("$"):
+        return None
+    text = f"the user `{rule.user[:40]}`, one of {len(among)} who write in the place of all"
+    return text, Severity.MEDIUM
+
+
 def _finding(
     facts: BrokerFiles, file: NamedFile, rule: Rule, why: tuple[str, Severity], *, mends: bool
 ) -> Finding:
     source = file.source if mends else None
     changes: tuple[ChangeText, ...] = ()
     text = "Name the topics that this user needs, no more."
+    if rule.user and rule.tree:
+        text = (
+            f"A server needs `topic read {rule.tree[:60]}/#`, and lines to write what it orders, "
+            f"such as `topic write {rule.tree[:60]}/+/commands`; a device, its own topics alone."
+        )
     if source is not None and rule.user is None:
         right = "" if rule.right is Right.READWRITE else f"{rule.right} "
         line = f"pattern {right or 'readwrite '}devices/%u/#"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from seawall.audit.check import Answers, Check
-from seawall.audit.mosquitto_configuration import Listener
+from seawall.audit.mosquitto_configuration import Listener, Section
 from seawall.audit.mosquitto_files import (
     KINDS,
     BrokerFiles,
@@ -38,7 +38,7 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             return None if setting else _unsaid(facts, listener)
         name = setting.name if setting else "allow_anonymous"
         section = listener if name.startswith("listener_") else security
-        kept = security.find("password_file") or listener.wants_certificate
+        kept = _is_proven(facts, section)
         text = f"`{name} true` holds for {listener.label}"
         if setting is None:
             text = "no listener is declared: every process of this machine is let in"
@@ -47,10 +47,7 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         return Finding(
             Status.FAIL,
             text,
-            Fix(
-                f"Set `{name} false`. Who has neither password nor certificate stays out then.",
-                changes=setting_changes(facts, section, {name: "false"}),
-            ),
+            _fix(facts, section, name) if kept else _steps(name),
             severity=_severity(listener),
             location=facts.at(setting) if setting else facts.at_section(listener),
             key=key_of(listener),
@@ -58,6 +55,32 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
 
     yield from each_listener(
         facts.configuration.listeners, judge, "no listener lets in clients without a name"
+    )
+
+
+def _is_proven(facts: BrokerFiles, section: Section) -> bool:
+    """Whether every listener for which a section counts has another way to know its clients."""
+    found = facts.configuration
+    concerned = [e for e in found.listeners if section is e or section is found.security(e)]
+    return all(
+        found.security(each).find("password_file") is not None or each.wants_certificate
+        for each in concerned
+    )
+
+
+def _fix(facts: BrokerFiles, section: Section, name: str) -> Fix:
+    return Fix(
+        f"Set `{name} false`. Who has neither password nor certificate stays out then.",
+        changes=setting_changes(facts, section, {name: "false"}),
+    )
+
+
+def _steps(name: str) -> Fix:
+    """Say what comes first: the setting alone would keep every client out."""
+    return Fix(
+        "Give each client a password: `mosquitto_passwd -c FILE NAME` asks for the first, "
+        "without `-c` for the next. Once all clients send theirs, name the file, "
+        f"`password_file FILE`, and set `{name} false`.",
     )
 
 
@@ -75,8 +98,11 @@ def _unsaid(facts: BrokerFiles, listener: Listener) -> Finding | None:
         Status.FAIL,
         f"`allow_anonymous` is not set for {listener.label}: before Mosquitto 2.0 that is yes",
         Fix(
-            "Say it: `allow_anonymous false`.",
-            changes=setting_changes(facts, section, {"allow_anonymous": "false"}),
+            "Say it: `allow_anonymous false`. With an older version, clients need a password "
+            "before.",
+            changes=setting_changes(facts, section, {"allow_anonymous": "false"})
+            if _is_proven(facts, section)
+            else (),
         ),
         severity=Severity.LOW,
         location=facts.at_section(listener),

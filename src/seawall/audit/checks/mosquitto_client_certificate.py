@@ -12,7 +12,6 @@ from seawall.audit.mosquitto_files import (
     each_listener,
     key_of,
     reachable,
-    setting_changes,
 )
 from seawall.audit.mosquitto_judging import if_all_was_read
 from seawall.audit.probes.mosquitto import ReadBroker
@@ -36,14 +35,13 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
         if listener.wants_certificate or listener.has_psk:
             return None
         has_ca = listener.find("cafile") or listener.find("capath")
-        values = {"require_certificate": "true", "use_identity_as_username": "true"}
         return Finding(
             Status.FAIL,
             f"{listener.label} asks no certificate of clients (`require_certificate`)",
             Fix(
                 "Ask for one: `cafile` with the authority of the devices, `require_certificate "
-                "true` and `use_identity_as_username true`. Devices without one stay out then.",
-                changes=setting_changes(facts, listener, values) if has_ca else (),
+                "true` and `use_identity_as_username true`. Devices without one stay out then, so "
+                "give them theirs before.",
             ),
             severity=Severity.MEDIUM if has_ca else None,
             location=facts.at_section(listener),

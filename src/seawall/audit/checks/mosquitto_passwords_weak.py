@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from seawall.audit.mosquitto_files import (
     JudgedEntry,
 )
 from seawall.audit.mosquitto_judging import if_all_was_read
-from seawall.audit.mosquitto_passwords import Scheme
+from seawall.audit.mosquitto_passwords import Scheme, command_to_renew
 from seawall.audit.probes.mosquitto import GuessPasswords, ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -55,13 +54,14 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
 def _failed(facts: BrokerFiles, judged: JudgedEntry) -> Finding:
     entry = judged.entry
     name = "".join(each if each.isprintable() else "?" for each in entry.user[:40])
-    words = [entry.path, entry.user]
+    source = facts.source_of(entry.path, "password_file")
     return Finding(
         Status.FAIL,
         f"the password of `{name}` {judged.weakness}",
         Fix(
-            "Set a random one, note it, and reload Mosquitto (SIGHUP).",
-            command=f'mosquitto_passwd -b {shlex.join(words)} "$(openssl rand -base64 24)"',
+            "Set a random one, note what the command shows, give it to the client, and reload "
+            "Mosquitto (SIGHUP).",
+            command=command_to_renew(source, entry.user) if source else None,
         ),
         location=facts.location(entry.path, entry.line),
         key=entry.user,

@@ -9,9 +9,9 @@ from seawall.audit.check import Answers, Check
 from seawall.audit.mosquitto_configuration import Listener
 from seawall.audit.mosquitto_files import (
     KINDS,
-    bound_to_this_machine,
     each_listener,
     key_of,
+    line_for_this_machine,
     reachable,
 )
 from seawall.audit.mosquitto_judging import if_all_was_read
@@ -40,9 +40,8 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             Status.FAIL,
             f"port {listener.port} {where} has no `certfile`: MQTT in clear",
             Fix(
-                "Bind it to this machine, as the change does, and give devices a listener with "
-                "`certfile`, `keyfile` and `cafile`.",
-                changes=bound_to_this_machine(facts, listener),
+                "Give devices a listener with `certfile`, `keyfile` and `cafile`; once they use "
+                f"it, bind this one to this machine: `{line_for_this_machine(listener)}`.",
             ),
             location=facts.at_section(listener),
             key=key_of(listener),

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from seawall.audit.check import Answers, Check
+from seawall.audit.mosquitto_configuration import MAX_PROBLEMS
 from seawall.audit.mosquitto_files import (
     KINDS,
 )
 from seawall.audit.mosquitto_judging import if_all_was_read
+from seawall.audit.mosquitto_refusals import refusals
 from seawall.audit.probes.mosquitto import ReadBroker
 from seawall.audit.target import Target
 from seawall.model.finding import (
@@ -26,7 +28,7 @@ from seawall.model.finding import (
 
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     facts = answers[ReadBroker(target.path or Path())]
-    problems = list(facts.configuration.problems)
+    problems = [*facts.configuration.problems, *refusals(facts.configuration)][:MAX_PROBLEMS]
     seen: set[str] = set()
     for listener in facts.configuration.listeners:
         access = facts.rules(listener)
@@ -43,18 +45,18 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             key=f"{problem.text} {number}",
         )
     if not problems:
-        yield Finding(Status.PASS, "every line is understood")
+        yield Finding(Status.PASS, "no line is one that Mosquitto would refuse")
 
 
 CHECK = Check(
     id="mosquitto.configuration.syntax",
-    title="A line that Mosquitto does not understand",
+    title="A line that Mosquitto refuses",
     item=Item.DEFAULTS,
     kinds=KINDS,
     severity=Severity.INFO,
     risk=Risk.READ,
-    why="A setting with a typing error protects nothing: Mosquitto refuses to start, or an "
-    "older version passes over it.",
+    why="A setting with a typing error protects nothing: Mosquitto refuses to start, or another "
+    "version passes over it.",
     references=References(("I9",), ("5.12-1",), ("DC",), (1188,)),
     jobs=lambda target: [ReadBroker(target.path or Path())],
     judge=if_all_was_read(_judge),

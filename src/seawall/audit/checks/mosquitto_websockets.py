@@ -9,9 +9,9 @@ from seawall.audit.check import Answers, Check
 from seawall.audit.mosquitto_configuration import Listener
 from seawall.audit.mosquitto_files import (
     KINDS,
-    bound_to_this_machine,
     each_listener,
     key_of,
+    line_for_this_machine,
     reachable,
 )
 from seawall.audit.mosquitto_judging import if_all_was_read
@@ -39,9 +39,8 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             Status.FAIL,
             f"`protocol websockets` at port {listener.port} without `certfile`",
             Fix(
-                "Bind it to this machine, as the change does, behind a proxy that ends TLS; or "
-                "give it `certfile` and `keyfile`.",
-                changes=bound_to_this_machine(facts, listener),
+                "Give it `certfile` and `keyfile`; or put a proxy that ends TLS before it, and "
+                f"bind it to this machine: `{line_for_this_machine(listener)}`.",
             ),
             location=facts.at_section(listener),
             key=key_of(listener),

@@ -14,8 +14,9 @@ from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity
 _WRONG = TryPassword(Guess.WRONG)
 _TRIES = tuple(TryDefault(number) for number in range(len(DEFAULT_CREDENTIALS)))
 _FIX = Fix(
-    "Remove the account, or give it a random password: "
-    '`mosquitto_passwd -b /etc/mosquitto/passwd NAME "$(openssl rand -base64 24)"`.'
+    "Remove the account, or give it another password: `mosquitto_passwd /etc/mosquitto/passwd "
+    "NAME` asks for it, and `openssl rand -base64 24` shows a random one. With `-b`, every user "
+    "of that machine could read it."
 )
 
 

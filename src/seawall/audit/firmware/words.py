@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from seawall.audit.usual_passwords import USUAL_PASSWORDS
+
 PASSWORD_WORDS: Final = frozenset(
     {"password", "passwd", "passphrase", "passwort", "pwd", "pswd", "passcode", "psk", "pass", "pw"}
     | {"motdepasse", "contrasena", "senha", "wachtwoord"}
@@ -37,13 +39,7 @@ _GLUED_KEYS: Final = frozenset(
 _SPLIT: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _ORDINALS: Final = re.compile(r"[0-9]+")
 
-DEFAULTS: Final = frozenset(
-    {"admin", "administrator", "root", "password", "passwort", "passw0rd", "p@ssw0rd", "pass"}
-    | {"1234", "12345", "123456", "1234567", "12345678", "123456789", "1234567890", "0000"}
-    | {"00000000", "11111111", "qwerty", "qwertyuiop", "letmein", "default", "guest", "public"}
-    | {"secret", "micropythoN", "micropython", "raspberry", "esp32", "esp8266", "test1234"}
-    | {"admin123", "password1", "password123", "user", "changeme", "changeit", "toor", "iot"}
-)
+DEFAULTS: Final = frozenset(each.casefold() for each in USUAL_PASSWORDS)
 """What is tried first, on every device of the world."""
 
 _PLACEHOLDER: Final = re.compile(

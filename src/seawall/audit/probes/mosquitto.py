@@ -101,13 +101,7 @@ def read_broker(path: Path, limits: Limits, stop: threading.Event) -> BrokerFile
     main = Source(str(path), files[str(path)].data)
     if b"\0" in main.data:
         raise Unobserved("no text: not a mosquitto.conf")
-    unread: list[str] = []
-    for folder in included_folders(main):
-        for each in _included(_resolved(path, folder), unread):
-            if len(files) > MAX_INCLUDED or stop.is_set():
-                unread.append(f"{each}, and what follows: more than {MAX_INCLUDED} files")
-                break
-            _read_into(files, each, limits, unread)
+    unread, elsewhere = _read_included(main, files, limits, stop)
     sources = {name: Source(name, facts.data) for name, facts in files.items()}
     if sum(len(each.data) for each in sources.values()) > MAX_CONFIGURATION_BYTES:
         raise Unobserved("the included files are larger than a configuration is")
@@ -133,19 +127,48 @@ def read_broker(path: Path, limits: Limits, stop: threading.Event) -> BrokerFile
         parsed_access(named),
         _persistence(path, configuration),
         tuple(unread),
+        tuple(elsewhere),
     )
+
+
+def _read_included(
+    main: Source, files: dict[str, FileFacts], limits: Limits, stop: threading.Event
+) -> tuple[list[str], list[str]]:
+    """Read what is included; return what could not be read, and what lies elsewhere."""
+    path = Path(main.path)
+    unread: list[str] = []
+    elsewhere: list[str] = []
+    for folder in included_folders(main):
+        before = len(files)
+        for each in _included(_resolved(path, folder), unread):
+            if len(files) > MAX_INCLUDED or stop.is_set():
+                unread.append(f"{each}, and what follows: more than {MAX_INCLUDED} files")
+                break
+            _read_into(files, each, limits, unread)
+        if not _is_beside(path, folder):
+            elsewhere.append(f"{len(files) - before} file(s) of {folder}")
+    return unread, elsewhere
 
 
 def _naming(configuration: Configuration) -> Iterator[Setting]:
     seen = set()
-    for setting in configuration.every(*_NAMING):
-        if setting not in seen:
+    for setting in configuration.all():
+        named = setting.name in _NAMING or setting.names_plugin_file
+        if named and setting not in seen:
             seen.add(setting)
             yield setting
 
 
 def _resolved(main: Path, text: str) -> Path:
     return main.parent / text  # an absolute path stays what it is
+
+
+def _is_beside(main: Path, folder: str) -> bool:
+    """Tell whether a folder lies where mosquitto.conf does, so that it came with it."""
+    try:
+        return _resolved(main, folder).resolve().is_relative_to(main.parent.resolve())
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def _included(folder: Path, unread: list[str]) -> list[Path]:
