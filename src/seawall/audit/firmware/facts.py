@@ -13,11 +13,18 @@ from seawall.audit.firmware.components import Component, components_in_text
 from seawall.audit.firmware.configuration import is_configuration, read_configuration
 from seawall.audit.firmware.private_keys import private_key_in
 from seawall.audit.firmware.python_code import read_python
-from seawall.audit.firmware.source import SourceFacts, decoded
+from seawall.audit.firmware.source import SourceFacts, Trait, decoded
 from seawall.audit.firmware.words import Literal
 
 PYTHON: Final = frozenset({".py"})
 C: Final = frozenset({".ino", ".pde", ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx"})
+_BUILT_IN: Final = {
+    "CONFIG_SECURE_BOOT": Trait.VERIFIES,
+    "CONFIG_SECURE_SIGNED_ON_UPDATE": Trait.VERIFIES,
+    "CONFIG_SECURE_SIGNED_ON_UPDATE_NO_SECURE_BOOT": Trait.VERIFIES,
+    "CONFIG_BOOTLOADER_APP_ANTI_ROLLBACK": Trait.COMPARES_VERSIONS,
+}
+"""Options of ESP-IDF that make `esp_ota_end` and the bootloader refuse an image."""
 _RAW_KEYS: Final = frozenset({"hmac.key"})
 _VERSIONED: Final = frozenset({".txt", ".properties", ".lock", ".json", ".ini"})
 
@@ -35,6 +42,7 @@ class FirmwareFile:
         components: Versions that it names.
         bundle: If it is the ``config.json`` of a bundle.
         is_root: Whether it is signed TUF root metadata.
+        built_in: What the build adds to each update, if it is an sdkconfig.
     """
 
     path: str
@@ -45,6 +53,7 @@ class FirmwareFile:
     components: tuple[Component, ...] = ()
     bundle: Bundle | None = None
     is_root: bool = False
+    built_in: frozenset[Trait] = frozenset()
 
     @property
     def name(self) -> str:
@@ -119,4 +128,10 @@ def read_firmware_file(path: str, mode: int, data: bytes) -> FirmwareFile:
         components=tuple(components_in_text(path, text)) if is_text and names_versions else (),
         bundle=read_bundle(data) if path == CONFIG else None,
         is_root=path == ROOT and is_root_metadata(data),
+        built_in=_built_in(text) if pure.name.startswith("sdkconfig") else frozenset(),
     )
+
+
+def _built_in(text: str) -> frozenset[Trait]:
+    lines = {line.strip() for line in text.splitlines()}
+    return frozenset(trait for option, trait in _BUILT_IN.items() if f"{option}=y" in lines)
