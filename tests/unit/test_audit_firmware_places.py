@@ -22,6 +22,7 @@ UNSIGNED, ROLLBACK = "firmware.update.unsigned", "firmware.update.rollback"
 FAIL, PASS, UNKNOWN = Status.FAIL, Status.PASS, Status.UNKNOWN
 NOT_APPLICABLE = Status.NOT_APPLICABLE
 
+SECRET = "Walrus-4471-tide"
 UMQTT = "from umqtt.simple import MQTTClient\n"
 PLAIN = "WiFiClient plain; WiFiClientSecure safe; void f() { safe.setCACert(ca);"
 FETCH = (
@@ -345,3 +346,39 @@ def test_a_build_that_refuses_images_itself_is_sound(tmp_path: Path) -> None:
     files["sdkconfig"] = "# CONFIG_SECURE_BOOT is not set\n"
     found = audit(tmp_path / "fw", files)
     assert [found[check][0].status for check in (UNSIGNED, ROLLBACK)] == [FAIL, FAIL]
+
+
+BUILD = f"""\
+CONFIG_ESP_WIFI_PASSWORD="{SECRET}"
+CONFIG_BROKER_URL="mqtt://me:{SECRET}@b.example"
+CONFIG_FIRMWARE_UPGRADE_URL="http://a.example:8070/hello.bin"
+CONFIG_ESP_TLS_SKIP_SERVER_CERT_VERIFY=y
+CONFIG_LOCAL_URL="http://127.0.0.1/x"
+"""
+
+
+def test_the_build_of_a_project_is_read_with_it(tmp_path: Path) -> None:
+    found = audit(tmp_path / "fw", {"main/main.c": "void f() {}\n", "sdkconfig": BUILD})
+    lines = {
+        check: [each.location.line for each in found[check] if each.location]
+        for check in ("firmware.secrets.code", MQTT, HTTP, TLS)
+    }
+    assert lines == {"firmware.secrets.code": [1, 2], MQTT: [2], HTTP: [3], TLS: [4]}
+    assert SECRET not in repr(found)
+    backup = {"main/main.c": "void f() {}\n", "sdkconfig.old": BUILD}
+    found = audit(tmp_path / "other", backup)
+    assert found["firmware.secrets.code"][0].status is PASS
+
+
+def test_what_components_bring_along_is_not_the_makers(tmp_path: Path) -> None:
+    weak = f'#define WIFI_PASS "{SECRET}"\nvoid f() {{ c.setInsecure(); }}\n'
+    brought = {
+        "managed_components/espressif__mdns/examples/query/main/main.c": weak,
+        "managed_components/espressif__mqtt/test_apps/main.c": weak,
+        "main/main.c": "void f() {}\n",
+    }
+    found = audit(tmp_path / "fw", brought)
+    assert not [each for group in found.values() for each in group if each.status is FAIL]
+    own = {"managed_components/espressif__mdns/mdns.c": weak, "examples/main.c": weak}
+    found = audit(tmp_path / "own", own)
+    assert len(found["firmware.secrets.code"]) == 2

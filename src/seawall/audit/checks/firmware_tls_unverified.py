@@ -15,9 +15,10 @@ _FIXES = {
     ),
     Language.ARDUINO: Fix("Verify the server: `client.setCACert(ca)` instead of `setInsecure()`."),
     Language.ESP_IDF: Fix(
-        "Verify the server: `.crt_bundle_attach = esp_crt_bundle_attach` or `.cert_pem = ca`, and "
-        "no `.skip_cert_common_name_check`; with Mbed TLS itself `mbedtls_ssl_conf_authmode(&conf, "
-        "MBEDTLS_SSL_VERIFY_REQUIRED)` and `mbedtls_ssl_conf_ca_chain()`."
+        "Verify the server: `.crt_bundle_attach = esp_crt_bundle_attach` or `.cert_pem = ca`, "
+        "neither `.skip_cert_common_name_check` nor `CONFIG_ESP_TLS_SKIP_SERVER_CERT_VERIFY`; "
+        "with Mbed TLS itself `mbedtls_ssl_conf_authmode(&conf, MBEDTLS_SSL_VERIFY_REQUIRED)` and "
+        "`mbedtls_ssl_conf_ca_chain()`."
     ),
 }
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from seawall.audit.check import Answers, Job
 from seawall.audit.firmware.facts import FirmwareFacts
+from seawall.audit.firmware.sdkconfig_source import is_sdkconfig
 from seawall.audit.firmware.source import Language, Seen, Sight, Trait, Weakness
 from seawall.audit.probes.firmware import ReadFirmware
 from seawall.audit.target import Target, TargetKind
@@ -141,12 +142,12 @@ def has_trait(facts: FirmwareFacts, trait: Trait, path: str) -> bool:
     images itself.
     """
     is_c = facts.sources[path].language is not Language.PYTHON
-    if is_c and any(trait in file.built_in for file in facts.files.values()):
-        return True
     return any(
         trait in source.traits
         for other, source in facts.sources.items()
-        if other == path or _MADE_FOR_IT.search(other.rpartition("/")[2])
+        if other == path
+        or (is_c and is_sdkconfig(other))
+        or _MADE_FOR_IT.search(other.rpartition("/")[2])
     )
 
 
