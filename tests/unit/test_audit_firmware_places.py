@@ -135,6 +135,12 @@ PLACES: dict[str, tuple[str, str, str, Status]] = {
         MQTT,
         PASS,
     ),
+    "server in the declaration": (
+        "a.ino",
+        "WiFiClient net; PubSubClient client(SERVER, 1883, callback, net);",
+        MQTT,
+        FAIL,
+    ),
     "client set later": ("a.ino", f"{PLAIN} m.setClient(plain); m.setServer(h, p); }}", MQTT, FAIL),
     "client elsewhere": ("a.ino", "void f() { m.setServer(h, port); }", MQTT, UNKNOWN),
     "adafruit": (
@@ -353,6 +359,7 @@ CONFIG_ESP_WIFI_PASSWORD="{SECRET}"
 CONFIG_BROKER_URL="mqtt://me:{SECRET}@b.example"
 CONFIG_FIRMWARE_UPGRADE_URL="http://a.example:8070/hello.bin"
 CONFIG_ESP_TLS_SKIP_SERVER_CERT_VERIFY=y
+CONFIG_MBEDTLS_SSL_PROTO_TLS1_1=y
 CONFIG_LOCAL_URL="http://127.0.0.1/x"
 """
 

@@ -22,6 +22,9 @@ TLS_CLIENTS: Final = frozenset(
 _BUILT_ON_CLIENT: Final = frozenset(
     {"PubSubClient", "MqttClient", "Adafruit_MQTT_Client", "MQTTClient"}
 )
+_MAX_NAMES: Final = 32
+_CONNECTED: Final = frozenset({"PubSubClient", "MqttClient", "Adafruit_MQTT_Client"})
+"""Types that may be given server and port where they are declared."""
 _TLS_WORDS: Final = frozenset({"setSecure", "espMqttClientSecure", "AsyncMqttClientSecure"})
 _LIBRARY: Final = re.compile(r"(?i)mqtt|pubsub")
 _TRANSPORTS: Final = {
@@ -111,9 +114,11 @@ def _at_name(tokens: list[Token], position: int, declared: _Declared) -> Spot | 
         arguments = arguments_from(tokens, position + 2)
         last = arguments[-1][-1].text if arguments[-1] else ""
         return _place(declared.clients.get(last), False, token, "begin()", "begin")
-    if token.text in {"Adafruit_MQTT_Client", "MqttClient"} and after in declared.users:
+    if token.text in _CONNECTED and after in declared.users:
         arguments = arguments_from(tokens, position + 3)
-        is_plain = len(arguments) > 2 and declared.is_plain_port(arguments[2])
+        if token.text == "PubSubClient" and len(arguments) < 3:
+            return None  # Its server comes with setServer().
+        is_plain = any(map(declared.is_plain_port, arguments[1:3]))
         return _place(declared.is_secure(after), is_plain, token, token.text)
     return None
 
@@ -160,6 +165,7 @@ def _declared(tokens: list[Token]) -> _Declared:
                 start = tokens.index(rest[1], position)
                 given = [each for part in arguments_from(tokens, start + 1) for each in part]
             earlier = users.get(name_text, ("", []))[1]
-            users[name_text] = (token.text, earlier + [each.text for each in given])
+            names_given = [*earlier, *(each.text for each in given)]
+            users[name_text] = (token.text, names_given[:_MAX_NAMES])
     names = frozenset(token.text for token in tokens if token.kind is Kind.NAME)
     return _Declared(clients, users, numbers, names)

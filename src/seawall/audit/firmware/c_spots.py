@@ -144,6 +144,7 @@ def _http(tokens: list[Token], position: int) -> Spot | Seen | None:
 def c_traits(tokens: list[Token]) -> dict[Trait, int]:
     """Return where a source fetches updates, verifies them, and rolls back."""
     traits: dict[Trait, int] = {}
+    is_esp_idf = False
     asks_password = any(token.text in {"setPassword", "setPasswordHash"} for token in tokens)
     for position, token in enumerate(tokens):
         if token.kind is not Kind.NAME:
@@ -155,15 +156,17 @@ def c_traits(tokens: list[Token]) -> dict[Trait, int]:
                 traits.setdefault(Trait.FETCHES_PLAIN, token.line)
         elif token.text in _OTA_CALLS and _is_called(tokens, position):
             traits.setdefault(Trait.UPDATES, token.line)
-            plain = next((spot.line for spot in _http_places(tokens) if isinstance(spot, Spot)), 0)
-            if plain:
-                traits.setdefault(Trait.FETCHES_PLAIN, plain)
+            is_esp_idf = True
         elif token.text in _VERIFIERS or (
             _VERIFIES.search(token.text) and _is_called(tokens, position)
         ):
             traits.setdefault(Trait.VERIFIES, token.line)
         elif token.text == "esp_ota_mark_app_valid_cancel_rollback":
             traits.setdefault(Trait.ROLLS_BACK, token.line)
+    if is_esp_idf:  # Its calls take the address from a struct, elsewhere in the file.
+        plain = [spot.line for spot in _http_places(tokens) if isinstance(spot, Spot)]
+        if plain:
+            traits.setdefault(Trait.FETCHES_PLAIN, plain[0])
     return traits
 
 

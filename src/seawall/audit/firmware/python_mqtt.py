@@ -26,13 +26,14 @@ _ELSEWHERE: Final = "whether it uses TLS is decided elsewhere"
 
 def mqtt_in(module: Module) -> Iterator[Spot | Seen]:
     """Yield the MQTT connections of a module, and where it names a library for them."""
+    members = _members(module)
     for name, call in module.calls():
         origin, _, last = name.rpartition(".")
         if last == "MQTT" and "minimqtt" in origin.lower():
             yield from _minimqtt(module, call)
         elif last == "MQTTClient":
             if origin.rpartition(".")[2] == "mqtt_as":
-                yield from _mqtt_as(module, call)
+                yield from _mqtt_as(module, call, members)
             elif _UMQTT.search(origin) or (not origin and module.imported & _UMQTT_TOPS):
                 yield from _umqtt(module, call)
             else:
@@ -99,23 +100,33 @@ def _member(given: ast.Dict, name: str) -> ast.expr | None:
     return None
 
 
-def _mqtt_as(module: Module, call: ast.Call) -> Iterator[Spot | Seen]:
+def _members(module: Module) -> dict[tuple[str, str], ast.expr]:
+    """Return what members of dicts were given: ``config["ssl"] = True``; the last holds."""
+    found: dict[tuple[str, str], ast.expr] = {}
+    for node in module.nodes:
+        match node:
+            case ast.Assign(
+                targets=[ast.Subscript(value=owner, slice=ast.Constant(value=str(key)))],
+                value=value,
+            ):
+                found[dotted(owner), key] = value
+            case _:
+                pass
+    return found
+
+
+def _mqtt_as(
+    module: Module, call: ast.Call, members: dict[tuple[str, str], ast.expr]
+) -> Iterator[Spot | Seen]:
     line = call.lineno
     config = argument(call, "config", 0)
     given = module.value_of(config)
     name = dotted(config)
     ssl = _member(given, "ssl") if isinstance(given, ast.Dict) else None
     parameters = _member(given, "ssl_params") if isinstance(given, ast.Dict) else None
-    for node in module.nodes:
-        match node:
-            case ast.Assign(
-                targets=[ast.Subscript(value=owner, slice=ast.Constant(value=str(key)))],
-                value=value,
-            ) if name and dotted(owner) == name:
-                ssl = value if key == "ssl" else ssl
-                parameters = value if key == "ssl_params" else parameters
-            case _:
-                pass
+    if name:
+        ssl = members.get((name, "ssl"), ssl)
+        parameters = members.get((name, "ssl_params"), parameters)
     ssl = module.value_of(ssl)
     is_known = isinstance(given, ast.Dict) or module.aliases.get(name) == "mqtt_as.config"
     is_known = is_known or name == "mqtt_as.config"

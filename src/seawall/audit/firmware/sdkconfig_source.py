@@ -56,7 +56,7 @@ def literal_in_option(name: str, value: str, line: int) -> Literal | None:
 
 def _spots(config: Sdkconfig) -> Iterator[Spot]:
     for name, why in WEAK_TLS.items():
-        if config.is_on(name):
+        if config.is_on(name) and "_PROTO_" not in name:  # Old protocols still verify.
             line = config.options[name].line
             yield Spot(Weakness.TLS_UNVERIFIED, line, f"{name}=y: {why}", name)
     for each in plain_addresses(config):
