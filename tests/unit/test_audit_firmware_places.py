@@ -389,3 +389,54 @@ def test_what_components_bring_along_is_not_the_makers(tmp_path: Path) -> None:
     own = {"managed_components/espressif__mdns/mdns.c": weak, "examples/main.c": weak}
     found = audit(tmp_path / "own", own)
     assert len(found["firmware.secrets.code"]) == 2
+
+
+WIFI = "firmware.wifi.open"
+
+
+@pytest.mark.parametrize(
+    ("file", "weak", "mended", "words"),
+    [
+        (
+            "main.py",
+            "import network as n\nap = n.WLAN(1)\nap.config(ssid='a', security=n.AUTH_OPEN)\n",
+            "import network\nap = network.WLAN(1)\n"
+            "ap.config(ssid='a', security=network.AUTH_WPA2_PSK, key=read())\n",
+            "security=network.AUTH_WPA2_PSK",
+        ),
+        (
+            "a.ino",
+            'void setup() { WiFi.softAP("Setup"); }',
+            "void setup() { WiFi.softAP(name, password); }",
+            "WiFi.softAP(name, password)",
+        ),
+    ],
+    ids=["python", "arduino"],
+)
+def test_an_open_network_and_its_fix(
+    tmp_path: Path, file: str, weak: str, mended: str, words: str
+) -> None:
+    [result] = audit(tmp_path / "fw", {file: weak})[WIFI]
+    assert result.status is FAIL
+    assert result.fix is not None
+    assert words in result.fix.text
+    assert words in mended
+    [result] = audit(tmp_path / "fw", {file: mended})[WIFI]
+    assert result.status is PASS
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "status"),
+    [
+        ("code.py", "import wifi\nwifi.radio.start_ap('Setup')\n", FAIL),
+        ("code.py", "import wifi\nwifi.radio.start_ap('Setup', password)\n", PASS),
+        ("main.py", "ap.config(essid='a', authmode=0)\n", FAIL),
+        ("main.c", "wifi_config_t c = { .ap = { .authmode = WIFI_AUTH_OPEN } };", FAIL),
+        ("main.c", "w = { .sta = { .threshold.authmode = WIFI_AUTH_OPEN } };", NOT_APPLICABLE),
+        ("a.ino", 'void f() { WiFi.softAP("Setup", NULL); }', FAIL),
+        ("a.ino", "void f() { WiFi.softAP(); }", NOT_APPLICABLE),
+    ],
+)
+def test_networks_of_its_own(tmp_path: Path, file: str, text: str, status: Status) -> None:
+    found = audit(tmp_path / "fw", {file: text})[WIFI]
+    assert {each.status for each in found} == {status}

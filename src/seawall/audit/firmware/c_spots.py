@@ -8,6 +8,7 @@ from typing import Final
 
 from seawall.audit.firmware.c_mqtt import mqtt_places
 from seawall.audit.firmware.c_tokens import Kind, Token, arguments_from, includes_of
+from seawall.audit.firmware.open_wifi import wifi_in_c
 from seawall.audit.firmware.python_spots import host_of
 from seawall.audit.firmware.source import Language, Seen, Sight, Spot, Trait, Weakness
 
@@ -64,6 +65,7 @@ def c_places(tokens: list[Token]) -> Iterator[Spot | Seen]:
     yield from mqtt_places(tokens)
     yield from _http_places(tokens)
     yield from _named(tokens)
+    yield from wifi_in_c(tokens)
     for position, token in enumerate(tokens):
         if token.kind is not Kind.NAME:
             continue

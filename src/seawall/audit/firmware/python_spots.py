@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from seawall.audit.firmware.open_wifi import wifi_in_python
 from seawall.audit.firmware.python_mqtt import LOOPBACK, mqtt_in
 from seawall.audit.firmware.source import Seen, Sight, Spot, Weakness
 from seawall.audit.firmware.syntax import Module, argument, dotted, is_constant, unpacks
@@ -41,6 +42,7 @@ def places_in(module: Module) -> Iterator[Spot | Seen]:
     yield from _tls_places(module)
     yield from mqtt_in(module)
     yield from _received_code(module)
+    yield from wifi_in_python(module)
     for name, call in module.calls():
         yield from _requests(module, name, call)
         yield from _debugging(module, name, call)

@@ -18,6 +18,7 @@ class Weakness(StrEnum):
     WEBREPL = "webrepl"
     DEBUG_OUTPUT = "debug-output"
     DEBUG_SHELL = "debug-shell"
+    OPEN_WIFI = "open-wifi"
 
 
 class Sight(StrEnum):
