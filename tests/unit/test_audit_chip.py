@@ -112,6 +112,18 @@ def test_the_printed_commands_make_an_sdkconfig_clean(weak: Path) -> None:
             Severity.HIGH,
         ),
         ("CONFIG_SECURE_INSECURE_ALLOW_DL_MODE=y", "sdkconfig.download.open", Severity.MEDIUM),
+        (
+            f'CONFIG_BROKER_URL="mqtts://me:{SECRET}@b.example"',
+            "sdkconfig.secrets.built-in",
+            Severity.HIGH,
+        ),
+        ('CONFIG_BROKER_URL="mqtt://b.example"', "sdkconfig.tls.insecure", Severity.HIGH),
+        ('CONFIG_API_URL="http://a.example/x"', "sdkconfig.tls.insecure", Severity.MEDIUM),
+        (
+            'CONFIG_EXAMPLE_FIRMWARE_UPGRADE_URL="http://a.example/f.bin"',
+            "sdkconfig.update.plain",
+            Severity.HIGH,
+        ),
         ('CONFIG_ESP_WIFI_PASSWORD="12345678"', "sdkconfig.secrets.built-in", Severity.CRITICAL),
     ],
 )
@@ -120,6 +132,17 @@ def test_half_measures_fail(tmp_path: Path, lines: str, check: str, severity: Se
     path.write_text(lines + "\n")
     [result] = audit(path, TargetKind.SDKCONFIG)[check]
     assert (result.status, result.severity) == (Status.FAIL, severity)
+
+
+def test_addresses_with_tls_are_sound(tmp_path: Path) -> None:
+    path = tmp_path / "sdkconfig"
+    path.write_text(
+        'CONFIG_BROKER_URL="mqtts://b.example"\nCONFIG_OTA_URL="https://a.example/f.bin"\n'
+        'CONFIG_LOCAL_URL="http://localhost/x"\n'
+    )
+    results = audit(path, TargetKind.SDKCONFIG)
+    for check in ("sdkconfig.secrets.built-in", "sdkconfig.tls.insecure", "sdkconfig.update.plain"):
+        assert [each.status for each in results[check]] == [Status.PASS]
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n", bytes(300), b"\xff\xfe" * 100])

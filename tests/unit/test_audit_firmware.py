@@ -201,7 +201,8 @@ SOUND: dict[str, dict[str, str]] = {
     "a host": {"tool.py": "import ssl, subprocess\nc = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)\n"},
     "signed update": {
         "ota.py": "import urequests\nfrom ed25519 import verify\nr = fetch(URL)\n"
-        "r = http.get(URL)\nif version > installed and verify(key, r.content, sig):\n"
+        "r = http.get('https://a.example/main.py')\n"
+        "if version > installed and verify(key, r.content, sig):\n"
         "    open('main.py', 'w').write(r.text)\n"
     },
     "quiet": {"boot.py": "import esp\nesp.osdebug(None)\n#import webrepl\n#webrepl.start()\n"},
@@ -252,9 +253,9 @@ MENDED: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "insecure": ({"a.cpp": "void f() { client.setCACert(ca); }"}, ("client.setCACert(ca)",)),
     "http": (
         {
-            "main.py": "import socket, tls\nc = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)\n"
+            "main.py": "import aiohttp, tls\nc = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)\n"
             "c.verify_mode = tls.CERT_REQUIRED\nc.load_verify_locations(ca)\n"
-            "u = f'https://a.example/{x}'\n"
+            "session = aiohttp.ClientSession()\nsession.get(f'https://a.example/{x}', ssl=c)\n"
         },
         ("https://", "tls.CERT_REQUIRED"),
     ),
@@ -273,7 +274,7 @@ MENDED: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     ),
     "webrepl": ({"boot.py": "\n"}, ()),  # the lines that the fix names are taken out
     "osdebug": ({"boot.py": "import esp\nesp.osdebug(None)\n"}, ("esp.osdebug(None)",)),
-    "telnet": ({"boot.py": "\n"}, ()),
+    "telnet": ({"boot.py": "import network\n"}, ()),
     "ota plain": (
         {"a.ino": 'void f() { ESPhttpUpdate.update(client, "https://a.example/f.bin"); }'},
         ("https://",),
@@ -281,7 +282,7 @@ MENDED: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "ota": (
         {
             "ota.py": "import urequests\nfrom ed25519 import verify\nr = fetch(URL)\n"
-            "r = http.get(URL)\ndef take(new_version, installed_version):\n"
+            "r = http.get('https://a.example/main.py')\ndef take(new_version, installed_version):\n"
             "    if new_version <= installed_version: return\n"
             "    if verify(key, r.content, sig):\n        open('main.py', 'w').write(r.text)\n"
         },

@@ -59,6 +59,7 @@ def test_names_that_hold_secrets(name: str, kind: SecretKind | None) -> None:
     "value",
     [
         *("", "****", "xxxxxxxx", "<password>", "your-password", "YOUR_WIFI_PASSWORD", "${PW}"),
+        *("wrong_password", "Invalid password!", "no-wifi-password", "missing_token"),
         *("{pw}", "%s", "changeme", "password", "!secret wifi", "PASSWORD_HERE", "mypassword"),
     ],
 )
@@ -67,7 +68,18 @@ def test_placeholders(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["hunter2", "thermostat", "addison77", "$tr0ng", "pa%sword9", "a{b", "the1amp5hade"]
+    "value",
+    [
+        "bad-wolf-1999",
+        "no-more-tears",
+        "hunter2",
+        "thermostat",
+        "addison77",
+        "$tr0ng",
+        "pa%sword9",
+        "a{b",
+        "the1amp5hade",
+    ],
 )
 def test_real_passwords(value: str) -> None:
     assert not is_placeholder(value)
@@ -111,6 +123,43 @@ def test_secrets_in_c() -> None:
 def test_a_constant_and_the_call_that_uses_it_are_one_secret() -> None:
     text = "import network\nPASSWORD = 'tulip-1999'\nnetwork.WLAN(0).connect('Home', PASSWORD)\n"
     assert [each.line for each in read_python("main.py", text).literals] == [2]
+
+
+def test_a_message_about_a_password_is_none() -> None:
+    text = 'ERR_PASSWORD = "password refused"\nMSG_WIFI_PASSWORD = "try again, please"\n'
+    assert read_python("main.py", text).literals == ()
+    assert [each.name for each in read_python("main.py", 'ERR_PASSWORD = "tulip-1999"').literals]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("platformio.ini", "upload_flags = --auth=admin123\n", [("--auth", 1, True)]),
+        ("platformio.ini", "upload_flags =\n  --auth tulip-1999\n", [("--auth", 2, False)]),
+        (
+            "platformio.ini",
+            'build_flags = -DDEBUG=5 -DWIFI_PASS=\\"tulip-1999\\"\n',
+            [("WIFI_PASS", 1, False)],
+        ),
+        (
+            "platformio.ini",
+            "build_flags =\n  '-D WIFI_PASS=\"tulip-1999\"'\n  -DAPI_KEY=q8Zr27LmXc04TbWe91\n",
+            [("WIFI_PASS", 2, False), ("API_KEY", 3, False)],
+        ),
+        ("platformio.ini", "build_flags = -DWIFI_PASS=${sysenv.WIFI_PASS} -DTOKENS=9\n", []),
+        (
+            "node.yaml",
+            'api:\n  encryption:\n    key: "6q9Q7mWc8pJ1o3Xy2Zr5tVbNkLhGfDsAaPoIuYtReWw="\n',
+            [("encryption_key", 3, False)],
+        ),
+        ("node.yaml", "api:\n  encryption:\n    key: !secret api_key\nsort:\n  key: q8Zr27L\n", []),
+    ],
+)
+def test_secrets_in_flags_and_nodes(
+    path: str, text: str, found: list[tuple[str, int, bool]]
+) -> None:
+    secrets = read_configuration(path, text)
+    assert [(each.name, each.line, each.is_default) for each in secrets] == found
 
 
 def test_lines_of_settings() -> None:

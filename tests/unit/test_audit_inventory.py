@@ -310,6 +310,53 @@ def test_what_the_inventory_does_not_say_is_unknown(tmp_path: Path) -> None:
     assert "does not say which firmware" in found["inventory.firmware.old"][0].evidence
 
 
+@pytest.mark.parametrize(
+    ("members", "check", "words"),
+    [
+        (
+            {"certificate_expires": ""},
+            "inventory.certificate.expired",
+            "1 of 3 devices do not say when a certificate ends: pump-1",
+        ),
+        ({"certificate_serial": None}, "inventory.certificate.shared", "which certificate"),
+        ({"firmware": "latest"}, "inventory.firmware.old", "which firmware"),
+    ],
+)
+def test_a_cell_that_is_blank_is_no_pass(
+    tmp_path: Path, members: dict[str, Any], check: str, words: str
+) -> None:
+    [result] = audited(tmp_path, changed(0, **members))[check]
+    assert result.status is Status.UNKNOWN
+    assert words in result.evidence
+    assert result.location is not None
+    # What is not in use is not asked.
+    [result] = audited(tmp_path, changed(0, **members, status="retired"))[check]
+    assert result.status is Status.PASS
+
+
+def test_a_blank_cell_hides_no_fault(tmp_path: Path) -> None:
+    devices = [dict(each) for each in SOUND]
+    devices[0].update(certificate_expires=None)
+    devices[1].update(certificate_expires="2026-11-01")
+    found = audited(tmp_path, json.dumps(devices))["inventory.certificate.expired"]
+    assert [each.status for each in found] == [Status.FAIL]
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("id,revoked,last_seen\na,,2026-11-21\nb,,2026-11-21\n", Status.UNKNOWN),
+        ("id,revoked,last_seen\na,no,2026-11-21\nb,,2026-11-21\n", Status.PASS),
+        ("id,revoked_at,last_seen\na,,2026-11-21\nb,,2026-11-21\n", Status.PASS),
+        ("id,revoked\na,yes\nb,no\n", Status.UNKNOWN),
+    ],
+    ids=["all blank", "one says it", "no day", "nobody says who was seen"],
+)
+def test_who_is_revoked_must_be_said(tmp_path: Path, text: str, status: Status) -> None:
+    found = audited(tmp_path, text, name="fleet.csv")["inventory.certificate.revoked-active"]
+    assert [each.status for each in found] == [status]
+
+
 def test_a_broken_inventory_is_unknown_with_line_and_field(tmp_path: Path) -> None:
     found = audited(tmp_path, "id,expires\na,2027-01-01\nb,tomorrow\n", name="fleet.csv")
     for results in found.values():

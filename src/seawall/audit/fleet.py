@@ -101,9 +101,15 @@ def fleet_from_registry(registry: StateRegistry) -> Inventory:
 
 
 def findings(
-    target: Target, fleet: Inventory, faults: Sequence[Fault], sound: str, fix: Fix
+    target: Target,
+    fleet: Inventory,
+    faults: Sequence[Fault],
+    sound: str,
+    fix: Fix,
+    unsaid: Sequence[Entry] = (),
+    field: str = "",
 ) -> Iterator[Finding]:
-    """Yield one finding for each fault, as far as `SHOWN`, or a pass.
+    """Yield one finding for each fault, as far as `SHOWN`, or a pass if nothing is left open.
 
     Args:
         target: What was audited.
@@ -111,9 +117,21 @@ def findings(
         faults: What is wrong; the worst first.
         sound: Evidence of a pass, after the number of devices.
         fix: How to mend each of them.
+        unsaid: Entries that do not say what would decide: with any of them nothing passes.
+        field: What they do not say.
     """
     if not fleet.entries:
         yield Finding(Status.NOT_APPLICABLE, "there are no devices")
+        return
+    if unsaid and not faults:
+        names = ", ".join(entry.device_id for entry in unsaid[:3])
+        more = ", ..." if len(unsaid) > 3 else ""
+        yield Finding(
+            Status.UNKNOWN,
+            f"{len(unsaid)} of {counted(len(fleet.entries))} do not say {_WORDS[field]}: "
+            f"{names}{more}",
+            location=location_of(target, unsaid[0]),
+        )
         return
     if not faults:
         yield Finding(Status.PASS, f"{counted(len(fleet.entries))}: {sound}")
@@ -139,6 +157,11 @@ def findings(
             rest[0].confidence,
             key="more",
         )
+
+
+def active_without(fleet: Inventory, field: str) -> list[Entry]:
+    """Return the devices in use of which the inventory does not say something."""
+    return [each for each in fleet.entries if each.is_active and getattr(each, field) is None]
 
 
 def location_of(target: Target, entry: Entry) -> Location | None:

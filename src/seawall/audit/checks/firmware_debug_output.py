@@ -20,5 +20,10 @@ CHECK = Check(
     "to guess.",
     references=References(("I9", "I10"), ("5.6-2", "5.6-4"), ("DC",), (215, 489)),
     jobs=firmware_jobs,
-    judge=judge_spots(Weakness.DEBUG_OUTPUT, _FIX, "no debug output is switched on"),
+    judge=judge_spots(
+        Weakness.DEBUG_OUTPUT,
+        _FIX,
+        "no debug output is switched on",
+        "no program of a device's board here",
+    ),
 )

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from seawall.audit.check import Check
 from seawall.audit.firmware.judging import FIRMWARE, firmware_jobs, judge_spots
-from seawall.audit.firmware.source import Weakness
+from seawall.audit.firmware.source import Language, Weakness
 from seawall.model.finding import Fix, Item, References, Risk, Severity
 
-_FIX = Fix(
-    "Connect with TLS and verify the broker: `MQTTClient(..., port=8883, ssl=context)` with a "
-    "context that has `verify_mode = tls.CERT_REQUIRED` and the CA; on Arduino give PubSubClient a "
-    "`WiFiClientSecure` with `setCACert(ca)` and port 8883."
-)
+_FIXES = {
+    Language.PYTHON: Fix(
+        "Connect with TLS and verify the broker: `MQTTClient(..., port=8883, ssl=context)` with a "
+        "context that has `verify_mode = tls.CERT_REQUIRED` and the CA."
+    ),
+    Language.ARDUINO: Fix(
+        "Connect with TLS and verify the broker: give the MQTT client a `WiFiClientSecure` with "
+        "`setCACert(ca)`, and port 8883."
+    ),
+    Language.ESP_IDF: Fix(
+        "Connect with TLS and verify the broker: `mqtts://` in `.broker.address.uri`, and its CA "
+        "in `.broker.verification.certificate`."
+    ),
+}
 
 CHECK = Check(
     id="firmware.mqtt.plain",
@@ -24,5 +33,7 @@ CHECK = Check(
     "the device for ever, and order it about.",
     references=References(("I7", "I2"), ("5.5-1", "5.5-7"), ("DP",), (319, 523)),
     jobs=firmware_jobs,
-    judge=judge_spots(Weakness.PLAIN_MQTT, _FIX, "no MQTT connection without TLS"),
+    judge=judge_spots(
+        Weakness.PLAIN_MQTT, _FIXES, "no MQTT connection without TLS", "no MQTT connection here"
+    ),
 )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from seawall.audit.check import Answers, Check
 from seawall.audit.firmware.judging import (
     FIRMWARE,
+    fetches_from_elsewhere,
     firmware_jobs,
     firmware_of,
     settled,
@@ -46,6 +47,11 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
                     key="http",
                 )
             )
+    elsewhere = [path for path in scripts if fetches_from_elsewhere(facts, path)]
+    if elsewhere and not found and not facts.unparsed:
+        path = elsewhere[0]
+        said = "updates the device, and where it fetches from is decided elsewhere"
+        return [Finding(Status.UNKNOWN, said, location=Location(path, scripts[path]))]
     passed = f"{len(scripts)} scripts update the device, none over plain HTTP"
     return settled(
         found, facts, scripts, passed, "no code here that updates the device", by_source=True

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from seawall.audit.check import Answers, Check
-from seawall.audit.fleet import FLEETS, Fault, day, findings, fleet_jobs, fleet_of, ms
+from seawall.audit.fleet import (
+    FLEETS,
+    Fault,
+    active_without,
+    day,
+    findings,
+    fleet_jobs,
+    fleet_of,
+    ms,
+)
 from seawall.audit.inventory import Entry
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity
@@ -32,7 +41,9 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
         Fault(entry, _evidence(entry, now_ms), severity=_severity(entry, now_ms))
         for entry in ranked
     ]
-    yield from findings(target, fleet, faults, "no certificate in use has ended or soon will", _FIX)
+    sound = "no certificate in use has ended or soon will"
+    unsaid = active_without(fleet, "expires_ms")
+    yield from findings(target, fleet, faults, sound, _FIX, unsaid, "expires_ms")
 
 
 def _severity(entry: Entry, now_ms: int) -> Severity:

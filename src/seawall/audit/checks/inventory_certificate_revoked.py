@@ -24,14 +24,20 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     fleet = fleet_of(target, answers)
     if fleet.entries and not fleet.fields & {"revoked", "revoked_ms", "status"}:
         raise Unobserved("it does not say which devices are revoked")
+    # A day of revocation is left blank where there was none; a word that nobody wrote is no word.
+    if "revoked_ms" not in fleet.fields and not any(map(_says, fleet.entries)) and fleet.entries:
+        raise Unobserved("its cells do not say of any device whether it is revoked")
+    revoked = [entry for entry in fleet.entries if entry.is_revoked]
     recently_ms = ms(answers.now) - target.policy.silent_days * _DAY_MS
-    faults = [
-        fault
-        for entry in fleet.entries
-        if entry.is_revoked and (fault := _fault(entry, recently_ms)) is not None
-    ]
+    faults = [fault for entry in revoked if (fault := _fault(entry, recently_ms)) is not None]
     faults += _in_use_elsewhere(fleet)
-    yield from findings(target, fleet, faults, "nothing that was revoked is in use", _FIX)
+    unsaid = revoked if "last_seen_ms" not in fleet.fields else []
+    sound = "nothing that was revoked is in use"
+    yield from findings(target, fleet, faults, sound, _FIX, unsaid, "last_seen_ms")
+
+
+def _says(entry: Entry) -> bool:
+    return entry.revoked is not None or entry.status is not None
 
 
 def _fault(entry: Entry, recently_ms: int) -> Fault | None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from seawall.audit.check import Answers, Check
-from seawall.audit.fleet import FLEETS, Fault, findings, fleet_jobs, fleet_of
+from seawall.audit.fleet import FLEETS, Fault, active_without, findings, fleet_jobs, fleet_of
 from seawall.audit.inventory import Entry
 from seawall.audit.target import Target
 from seawall.model.finding import Finding, Fix, Item, References, Risk, Severity
@@ -31,7 +31,9 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
         some = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
         evidence = f"certificate {serial} is that of {len(names)} devices: {some}"
         faults.append(Fault(entries[1], evidence, key=serial))
-    yield from findings(target, fleet, faults, "each certificate belongs to one device", _FIX)
+    sound = "each certificate belongs to one device"
+    unsaid = active_without(fleet, "serial")
+    yield from findings(target, fleet, faults, sound, _FIX, unsaid, "serial")
 
 
 CHECK = Check(

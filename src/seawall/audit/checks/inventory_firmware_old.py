@@ -37,7 +37,12 @@ def _judge(target: Target, answers: Answers) -> Iterator[Finding]:
     ]
     faults.sort(key=lambda fault: fault.severity or CHECK.severity, reverse=True)
     sound = "none in use runs less than the policy or the newest of its kind"
-    yield from findings(target, fleet, faults, sound, _FIX)
+    unsaid = [
+        entry
+        for entry in fleet.entries
+        if entry.is_active and version_key(entry.firmware or "") is None
+    ]
+    yield from findings(target, fleet, faults, sound, _FIX, unsaid, "firmware")
 
 
 def _newest(fleet: Inventory) -> dict[str, tuple[str, _Version]]:

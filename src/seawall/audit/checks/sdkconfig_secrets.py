@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
 from seawall.audit.chip.judging import SDKCONFIG, at, file_jobs, sdkconfig_of
-from seawall.audit.firmware.words import literal_of
+from seawall.audit.firmware.sdkconfig_source import literal_in_option
 from seawall.audit.target import Target
 from seawall.model.finding import (
     Finding,
@@ -28,9 +28,7 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     config = sdkconfig_of(target, answers)
     found = []
     for name, option in config.options.items():
-        literal = None
-        if option.is_text:
-            literal = literal_of(name, option.value, option.line)
+        literal = literal_in_option(name, option.value, option.line) if option.is_text else None
         if literal is not None:
             found.append(literal)
             yield Finding(

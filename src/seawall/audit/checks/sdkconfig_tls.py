@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
 from seawall.audit.chip.judging import SDKCONFIG, at, file_jobs, sdkconfig_of, with_options
+from seawall.audit.chip.sdkconfig import WEAK_TLS, plain_addresses
 from seawall.audit.target import Target
 from seawall.model.finding import (
     Finding,
+    Fix,
     Item,
     References,
     Risk,
@@ -16,34 +18,36 @@ from seawall.model.finding import (
     Status,
 )
 
-_BAD = {
-    "CONFIG_ESP_TLS_SKIP_SERVER_CERT_VERIFY": "servers' certificates are not verified",
-    "CONFIG_ESP_TLS_INSECURE": "connections without a certificate to check against are allowed",
-    "CONFIG_MBEDTLS_SSL_PROTO_SSL3": "SSL 3.0 is spoken",
-    "CONFIG_MBEDTLS_SSL_PROTO_TLS1": "TLS 1.0 is spoken",
-    "CONFIG_MBEDTLS_SSL_PROTO_TLS1_1": "TLS 1.1 is spoken",
-}
-
 
 def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
     config = sdkconfig_of(target, answers)
-    bad = [name for name in _BAD if config.is_on(name)]
+    bad = [name for name in WEAK_TLS if config.is_on(name)]
     for name in bad:
         yield Finding(
             Status.FAIL,
-            f"{name}=y: {_BAD[name]}",
+            f"{name}=y: {WEAK_TLS[name]}",
             with_options(target, "Switch it off.", f"# {name} is not set"),
             severity=Severity.MEDIUM if "_PROTO_" in name else None,
             location=at(target, config.line(name)),
             key=name,
         )
-    if not bad:
-        yield Finding(Status.PASS, "no option that weakens TLS is set")
+    addresses = [each for each in plain_addresses(config) if not each.is_of_updates]
+    for each in addresses:
+        yield Finding(
+            Status.FAIL,
+            each.evidence,
+            Fix(f"Use TLS: let {each.name} begin with {each.scheme}s:// and verify the server."),
+            severity=Severity.HIGH if each.scheme == "mqtt" else Severity.MEDIUM,
+            location=at(target, each.line),
+            key=each.name,
+        )
+    if not bad and not addresses:
+        yield Finding(Status.PASS, "no option weakens TLS, no address is without it")
 
 
 CHECK = Check(
     id="sdkconfig.tls.insecure",
-    title="TLS may leave certificates unchecked",
+    title="TLS is left out or may leave certificates unchecked",
     item=Item.TRANSFER_AND_STORAGE,
     kinds=SDKCONFIG,
     severity=Severity.HIGH,

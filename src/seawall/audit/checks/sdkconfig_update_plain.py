@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 from seawall.audit.check import Answers, Check
 from seawall.audit.chip.judging import SDKCONFIG, at, file_jobs, sdkconfig_of, with_options
+from seawall.audit.chip.sdkconfig import plain_addresses
 from seawall.audit.target import Target
 from seawall.model.finding import (
     Finding,
+    Fix,
     Item,
     References,
     Risk,
@@ -30,8 +32,19 @@ def _judge(target: Target, answers: Answers) -> Iterable[Finding]:
             location=at(target, config.line(name)),
             key=name,
         )
-    if not bad:
-        yield Finding(Status.PASS, f"{_NAMES[0]} is not set")
+    addresses = [each for each in plain_addresses(config) if each.is_of_updates]
+    for each in addresses:
+        yield Finding(
+            Status.FAIL,
+            each.evidence,
+            Fix(f"Fetch updates over HTTPS alone: let {each.name} begin with https://."),
+            location=at(target, each.line),
+            key=each.name,
+        )
+    if not bad and not addresses:
+        yield Finding(
+            Status.PASS, f"{_NAMES[0]} is not set, and no address of updates begins with http://"
+        )
 
 
 CHECK = Check(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,18 @@ from seawall.audit.check import Unobserved
 
 _SET: Final = re.compile(r"^(CONFIG_[A-Za-z0-9_]+)=(.*)$")
 _UNSET: Final = re.compile(r"^# (CONFIG_[A-Za-z0-9_]+) is not set$")
+_PLAIN_ADDRESS: Final = re.compile(
+    r"(?i)^(mqtt|http)://(?:[^/@\s]*@)?(?!localhost\b|127\.)([^/:?#\s]+)"
+)
+_OF_UPDATES: Final = re.compile(r"(?:^|_)(?:OTA|FIRMWARE|FW|UPGRADE|UPDATE)(?:_|$)")
+WEAK_TLS: Final[Mapping[str, str]] = {
+    "CONFIG_ESP_TLS_SKIP_SERVER_CERT_VERIFY": "servers' certificates are not verified",
+    "CONFIG_ESP_TLS_INSECURE": "connections without a certificate to check against are allowed",
+    "CONFIG_MBEDTLS_SSL_PROTO_SSL3": "SSL 3.0 is spoken",
+    "CONFIG_MBEDTLS_SSL_PROTO_TLS1": "TLS 1.0 is spoken",
+    "CONFIG_MBEDTLS_SSL_PROTO_TLS1_1": "TLS 1.1 is spoken",
+}
+"""Options that weaken TLS when they are ``y``, and how."""
 MAX_OPTIONS: Final = 20_000
 
 
@@ -27,6 +39,30 @@ class Option:
     value: str
     line: int
     is_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlainAddress:
+    """An option whose value is an address without TLS.
+
+    Attributes:
+        name: Of the option.
+        line: From 1.
+        scheme: ``mqtt`` or ``http``.
+        host: Of the address, without a login.
+        is_of_updates: Whether its name says that updates come from there.
+    """
+
+    name: str
+    line: int
+    scheme: str
+    host: str
+    is_of_updates: bool
+
+    @property
+    def evidence(self) -> str:
+        """What stands there, without login and path."""
+        return f"{self.name}: {self.scheme}:// to {self.host}, without TLS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +91,16 @@ class Sdkconfig:
     def line(self, *names: str) -> int | None:
         """Return where the first of these options stands."""
         return next((self.options[name].line for name in names if name in self.options), None)
+
+
+def plain_addresses(config: Sdkconfig) -> Iterator[PlainAddress]:
+    """Yield the options whose value is an address without TLS, of another machine."""
+    for name, option in config.options.items():
+        address = _PLAIN_ADDRESS.match(option.value) if option.is_text else None
+        if address is not None:
+            is_of_updates = bool(_OF_UPDATES.search(name))
+            scheme = address[1].lower()
+            yield PlainAddress(name, option.line, scheme, address[2], is_of_updates)
 
 
 def read_sdkconfig(text: str) -> Sdkconfig:

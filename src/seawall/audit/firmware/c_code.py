@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from seawall.audit.firmware.c_spots import c_spots, c_traits
+from seawall.audit.firmware.c_spots import c_places, c_traits, language_of
 from seawall.audit.firmware.c_tokens import MAX_TOKENS, Kind, Token, arguments_from, tokens_of
 from seawall.audit.firmware.python_secrets import literal_in_text
-from seawall.audit.firmware.source import SourceFacts
+from seawall.audit.firmware.source import SourceFacts, parted
 from seawall.audit.firmware.words import Literal, literal_of
 
 _MIN_WPA_CHARS: Final = 8
@@ -38,10 +38,10 @@ def read_c(text: str) -> SourceFacts:
     ):
         # A constant and the call that uses it are one secret.
         found.setdefault(id(text_token), literal)
-    spots = {(spot.weakness, spot.line, spot.key): spot for spot in c_spots(tokens)}
+    spots, seen = parted(c_places(tokens))
     literals = tuple(sorted(found.values(), key=lambda literal: literal.line))
     fault = "only its beginning was read" if len(tokens) >= MAX_TOKENS - 1 else None
-    return SourceFacts(literals, tuple(spots.values()), c_traits(tokens), fault)
+    return SourceFacts(literals, spots, c_traits(tokens), seen, language_of(tokens), fault)
 
 
 def _named_texts(tokens: list[Token]) -> Iterator[tuple[Token, Token]]:

@@ -9,6 +9,7 @@ asked here, which literal is given to which name or call, needs tokens alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -105,6 +106,18 @@ def arguments_from(tokens: list[Token], start: int) -> list[list[Token]]:
             continue
         arguments[-1].append(token)
     return arguments
+
+
+def includes_of(tokens: list[Token]) -> Iterator[tuple[str, int]]:
+    """Yield what a source includes, with its line: ``PubSubClient.h``."""
+    for position, token in enumerate(tokens):
+        if token.kind is Kind.DIRECTIVE and token.text == "include":
+            parts: list[str] = []
+            for part in tokens[position + 1 : position + 16]:
+                if part.kind is Kind.LINE_END or part.text == ">":
+                    break
+                parts.append(part.text)
+            yield "".join(parts).lstrip("<"), token.line
 
 
 def _token(kind: str, value: str, line: int) -> Token | None:

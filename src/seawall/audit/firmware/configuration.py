@@ -25,6 +25,11 @@ _LINE: Final = re.compile(
 _QUOTED_LINE: Final = re.compile(
     r"""^\s*([A-Za-z_][\w.]*)\s*=\s*b?(["'])([^"'\\]*)\2\s*(?:[#;].*)?$"""
 )
+_PARENT: Final = re.compile(r"^\s*(?:-\s+)?([A-Za-z_][\w\-]*):\s*(?:#.*)?$")
+_DEFINED: Final = re.compile(
+    r"""-D\s*([A-Za-z_]\w*)=(?:(?:\\?["'])+((?:(?!\\?["']).)+)|([^\s"'\\]+))"""
+)
+_UPLOAD_LOGIN: Final = re.compile(r"""--auth[=\s]["']?([^\s"']+)""")
 _MAX_DEPTH: Final = 64
 MAX_LITERALS: Final = 200
 """Of one file: more say nothing more."""
@@ -116,11 +121,27 @@ def _line_of(text: str, key: str, value: str, starts: dict[tuple[str, str], int]
 
 
 def _lines(text: str) -> Iterator[_Pair]:
+    parent = ""
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > 1024 or line.lstrip()[:1] in {"#", ";", "/"}:
             continue
         if match := _LINE.match(line):
-            yield match[1].rpartition(".")[2], _unquoted(match[2]), number, False
+            name = match[1].rpartition(".")[2]
+            # ESPHome's `api: encryption: key:` says with its parent what the key is for.
+            full = f"{parent}_{name}" if (parent, name) == ("encryption", "key") else name
+            yield full, _unquoted(match[2]), number, False
+        yield from _flags(line, number)
+        if line.strip():
+            found = _PARENT.match(line)
+            parent = found[1] if found else ""
+
+
+def _flags(line: str, number: int) -> Iterator[_Pair]:
+    """Yield what PlatformIO's flags give to the compiler and to the upload."""
+    for defined in _DEFINED.finditer(line):
+        yield defined[1], defined[2] or defined[3], number, False
+    for login in _UPLOAD_LOGIN.finditer(line):
+        yield "--auth", login[1], number, True
 
 
 def _unquoted(value: str) -> str:

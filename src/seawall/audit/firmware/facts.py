@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,11 +14,15 @@ from seawall.audit.firmware.components import Component, components_in_text
 from seawall.audit.firmware.configuration import is_configuration, read_configuration
 from seawall.audit.firmware.private_keys import private_key_in
 from seawall.audit.firmware.python_code import read_python
+from seawall.audit.firmware.sdkconfig_source import is_sdkconfig, read_sdkconfig_source
 from seawall.audit.firmware.source import SourceFacts, decoded
 from seawall.audit.firmware.words import Literal
 
 PYTHON: Final = frozenset({".py"})
 C: Final = frozenset({".ino", ".pde", ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx"})
+_EXAMPLES: Final = re.compile(
+    r"(?:^|/)managed_components/[^/]+/(?:[^/]+/)*(?:examples?|test_apps?|tests?|host_test)/"
+)
 _RAW_KEYS: Final = frozenset({"hmac.key"})
 _VERSIONED: Final = frozenset({".txt", ".properties", ".lock", ".json", ".ini"})
 
@@ -86,10 +91,15 @@ class FirmwareFacts:
         return config.bundle if config else None
 
 
+def is_example_of_component(path: str) -> bool:
+    """Return whether a file is an example or test that a downloaded component brought along."""
+    return bool(_EXAMPLES.search(path))
+
+
 def is_wanted(path: str) -> bool:
     """Return whether a file is one of those whose whole content has to be seen."""
     pure = PurePosixPath(path.lower())
-    return pure.suffix in PYTHON | C or is_configuration(path)
+    return pure.suffix in PYTHON | C or is_configuration(path) or is_sdkconfig(path)
 
 
 def read_firmware_file(path: str, mode: int, data: bytes) -> FirmwareFile:
@@ -104,6 +114,8 @@ def read_firmware_file(path: str, mode: int, data: bytes) -> FirmwareFile:
         source = read_python(path, text)
     elif is_text and pure.suffix in C:
         source = read_c(text)
+    elif is_text and is_sdkconfig(path):
+        source = read_sdkconfig_source(text)
     elif is_text and is_configuration(path):
         settings = read_configuration(path, text)
     names_versions = source is not None or pure.suffix in _VERSIONED or "sdkconfig" in pure.name

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from seawall.audit.check import Answers, Job
 from seawall.audit.firmware.facts import FirmwareFacts
-from seawall.audit.firmware.source import Trait, Weakness
+from seawall.audit.firmware.sdkconfig_source import is_sdkconfig
+from seawall.audit.firmware.source import Language, Seen, Sight, Trait, Weakness
 from seawall.audit.probes.firmware import ReadFirmware
 from seawall.audit.target import Target, TargetKind
 from seawall.model.finding import ChangeMode, Finding, Fix, Location, Status
@@ -65,8 +66,20 @@ def settled(
     return [Finding(Status.PASS, passed)]
 
 
-def judge_spots(weakness: Weakness, fix: Fix, passed: str) -> Judge:
-    """Return a judge that fails every line with a weakness."""
+def judge_spots(
+    weakness: Weakness, fixes: Fix | Mapping[Language, Fix], passed: str, otherwise: str
+) -> Judge:
+    """Return a judge that fails every line with a weakness.
+
+    It passes only if places were seen that could have been weak and are not: of a place
+    whose outcome is decided elsewhere, or of a library alone, nothing is known.
+
+    Args:
+        weakness: In what.
+        fixes: How to mend it, in the words of what the file is written for.
+        passed: Evidence of a pass.
+        otherwise: Why there was nothing to judge.
+    """
 
     def judge(target: Target, answers: Answers) -> Iterable[Finding]:
         facts = firmware_of(target, answers)
@@ -74,7 +87,7 @@ def judge_spots(weakness: Weakness, fix: Fix, passed: str) -> Judge:
             Finding(
                 Status.FAIL,
                 spot.evidence,
-                fix,
+                fixes if isinstance(fixes, Fix) else fixes[source.language],
                 location=Location(path, spot.line),
                 reproduce=show_line(target, path, spot.line),
                 key=spot.key,
@@ -83,9 +96,30 @@ def judge_spots(weakness: Weakness, fix: Fix, passed: str) -> Judge:
             for spot in source.spots
             if spot.weakness is weakness
         ]
-        return settled(found, facts, facts.sources, passed, "no source code here", by_source=True)
+        seen = [
+            (path, place)
+            for path, source in facts.sources.items()
+            for place in source.seen
+            if place.weakness is weakness
+        ]
+        undecided = _undecided(seen)
+        if found or facts.unparsed or undecided is None:
+            return settled(found, facts, seen, passed, otherwise, by_source=True)
+        return [undecided]
 
     return judge
+
+
+def _undecided(seen: Sequence[tuple[str, Seen]]) -> Finding | None:
+    """Return the finding of places whose outcome is not known, None if there are none."""
+    sights = {place.sight for _, place in seen}
+    sight = Sight.NAMED if sights == {Sight.NAMED} else Sight.OPEN
+    places = [(path, place) for path, place in seen if place.sight is sight]
+    if not places:
+        return None
+    path, first = places[0]
+    more = f", and {len(places) - 1} more such" if len(places) > 1 else ""
+    return Finding(Status.UNKNOWN, f"{first.evidence}{more}", location=Location(path, first.line))
 
 
 def updaters(facts: FirmwareFacts) -> dict[str, int]:
@@ -104,13 +138,25 @@ def has_trait(facts: FirmwareFacts, trait: Trait, path: str) -> bool:
     """Return whether an updater, or a module made for it, has a trait.
 
     A signature may well be checked in a module of its own, whose name then says so; one
-    that signs telemetry somewhere else protects no update.
+    that signs telemetry somewhere else protects no update. ESP-IDF may be built to refuse
+    images itself.
     """
+    is_c = facts.sources[path].language is not Language.PYTHON
     return any(
         trait in source.traits
         for other, source in facts.sources.items()
-        if other == path or _MADE_FOR_IT.search(other.rpartition("/")[2])
+        if other == path
+        or (is_c and is_sdkconfig(other))
+        or _MADE_FOR_IT.search(other.rpartition("/")[2])
     )
+
+
+def fetches_from_elsewhere(facts: FirmwareFacts, path: str) -> bool:
+    """Return whether the address that an updater fetches from is not seen in its file."""
+    source = facts.sources[path]
+    sights = {place.sight for place in source.seen if place.weakness is Weakness.PLAIN_HTTP}
+    is_c = source.language is not Language.PYTHON
+    return Sight.OPEN in sights or (is_c and Sight.SOUND not in sights)
 
 
 def own_alone(target: Target, path: str, mode: int = 0o600) -> Fix:

@@ -7,9 +7,9 @@ from typing import Final
 
 from seawall.audit.firmware.configuration import literals_in_lines
 from seawall.audit.firmware.python_secrets import literals_in
-from seawall.audit.firmware.python_spots import spots_in
+from seawall.audit.firmware.python_spots import places_in
 from seawall.audit.firmware.python_updates import update_traits
-from seawall.audit.firmware.source import SourceFacts
+from seawall.audit.firmware.source import SourceFacts, parted
 from seawall.audit.firmware.syntax import Module
 
 MAX_CHARS: Final = 120_000
@@ -48,8 +48,8 @@ def read_python(path: str, text: str) -> SourceFacts:
     literals = literals_in(module)
     if is_library(path) or is_bench_only(path):
         return SourceFacts(literals)
-    unique = {(spot.weakness, spot.line, spot.key): spot for spot in spots_in(module)}
-    return SourceFacts(literals, tuple(unique.values()), update_traits(module))
+    spots, seen = parted(places_in(module))
+    return SourceFacts(literals, spots, update_traits(module), seen)
 
 
 def is_library(path: str) -> bool:

@@ -23,8 +23,13 @@ _SAYS_UPDATE: Final = re.compile(
     r"|update_?(?:firmware|code|self|data|info|files?|available|server|url)|updater)"
 )
 _VERIFIES: Final = re.compile(
-    r"(?i)verif(?:y|ies|ied|ier)|ed25519|ecdsa|rsa_|signature|check_sig|hmac|trusted_root"
+    r"(?i)verif(?:y|ies|ied|ier)|ed25519|ecdsa|rsa_|signature|check_sig|trusted_root"
 )
+_OF_TLS: Final = re.compile(
+    r"(?i)verify_?(?:locations|mode|flags|host|cert|server|peer|ssl|tls|callback|paths)"
+    r"|load_verify|crc|checksum|sha\d|md5|hash|size|length|password|login"
+)
+"""What is verified with these is a connection, or what nobody signed."""
 _HASHES: Final = re.compile(r"(?i)sha256|sha512|blake2|checksum|md5|sha1$")
 _PARTITION: Final = frozenset({"writeblocks", "set_boot"})
 
@@ -39,7 +44,7 @@ def update_traits(module: Module) -> dict[Trait, int]:
         word = _word(node)
         says_update = says_update or bool(_SAYS_UPDATE.search(word))
         line = getattr(node, "lineno", 1)
-        if _VERIFIES.search(word) and word != "verify_mode":
+        if _is_verifying(module, node):
             traits.setdefault(Trait.VERIFIES, line)
         if _HASHES.search(word):
             traits.setdefault(Trait.HASHES, line)
@@ -52,6 +57,20 @@ def update_traits(module: Module) -> dict[Trait, int]:
         if written:
             traits[Trait.WRITES_CODE] = written
     return traits
+
+
+def _is_verifying(module: Module, node: ast.AST) -> bool:
+    """Return whether a function for signatures is called, or a module for them imported."""
+    match node:
+        case ast.Call():
+            words = [module.callee(node)]
+        case ast.Import(names=names):
+            words = [each.name for each in names]
+        case ast.ImportFrom(module=str(origin)):
+            words = [origin]
+        case _:
+            return False
+    return any(_VERIFIES.search(word) and not _OF_TLS.search(word) for word in words)
 
 
 def _of_call(module: Module, name: str, call: ast.Call, traits: dict[Trait, int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -18,6 +18,26 @@ class Weakness(StrEnum):
     WEBREPL = "webrepl"
     DEBUG_OUTPUT = "debug-output"
     DEBUG_SHELL = "debug-shell"
+    OPEN_WIFI = "open-wifi"
+
+
+class Sight(StrEnum):
+    """How much was seen of a place that could be weak and is not known to be."""
+
+    SOUND = "sound"
+    """What decides stands there, and is no weakness."""
+    OPEN = "open"
+    """It is such a place, but what decides stands elsewhere."""
+    NAMED = "named"
+    """A library for it is named; whether and how it is used is not seen there."""
+
+
+class Language(StrEnum):
+    """What a program is written for: the same weakness is mended in other words in each."""
+
+    PYTHON = "python"
+    ARDUINO = "arduino"
+    ESP_IDF = "esp-idf"
 
 
 class Trait(StrEnum):
@@ -52,6 +72,23 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A place that is not known to be weak; without one a check had nothing to judge.
+
+    Attributes:
+        weakness: What it would be weak in.
+        sight: How much was seen.
+        line: From 1.
+        evidence: What stands there.
+    """
+
+    weakness: Weakness
+    sight: Sight
+    line: int
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFacts:
     """What was read in one file.
 
@@ -59,12 +96,16 @@ class SourceFacts:
         literals: Secrets that stand in it.
         spots: Weak places.
         traits: Lines of what has to do with updates.
+        seen: Places that are not known to be weak.
+        language: What it is written for.
         fault: Why it could not be read, or not all of it.
     """
 
     literals: tuple[Literal, ...] = ()
     spots: tuple[Spot, ...] = ()
     traits: Mapping[Trait, int] = field(default_factory=dict)
+    seen: tuple[Seen, ...] = ()
+    language: Language = Language.PYTHON
     fault: str | None = None
 
 
@@ -74,3 +115,16 @@ def decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def parted(places: Iterable[Spot | Seen]) -> tuple[tuple[Spot, ...], tuple[Seen, ...]]:
+    """Return weak places, each once, and the others."""
+    spots: dict[tuple[Weakness, int, str], Spot] = {}
+    seen: dict[Seen, None] = {}
+    for place in places:
+        match place:
+            case Spot():
+                spots[place.weakness, place.line, place.key] = place
+            case Seen():
+                seen[place] = None
+    return tuple(spots.values()), tuple(seen)

@@ -172,6 +172,12 @@ def argument(call: ast.Call, name: str, position: int | None = None) -> ast.expr
     return None
 
 
+def unpacks(call: ast.Call) -> bool:
+    """Return whether arguments come from elsewhere: ``f(*a)``, ``f(**k)``."""
+    starred = any(isinstance(each, ast.Starred) for each in call.args)
+    return starred or any(keyword.arg is None for keyword in call.keywords)
+
+
 def is_constant(node: ast.expr | None, *values: object) -> bool:
     """Return whether an expression is one of these constants, by identity of type and value."""
     return isinstance(node, ast.Constant) and any(

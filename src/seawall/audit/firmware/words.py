@@ -53,6 +53,10 @@ _PLACEHOLDER: Final = re.compile(
            |change(?:_?me|_?it|_?this)?|xxx+|\*+|not[ _-]?set|empty|hidden|os\.|insert|foo|bar)
           (?:[\s_.\-/:!].*|(?:own|wifi|wi-fi|password|passwd|pass|pwd|psk|ssid|key|token|secret|api
            |network|net|auth|mqtt|broker|user|router|here|value|super|access|device).*)?$
+        | (?:wrong|bad|invalid|incorrect|no|missing|failed|empty|unknown)[\s_.\-]+   # a message
+          (?:(?:wifi|wi-?fi|wlan|mqtt|api|ap|network|auth|access|user|login)[\s_.\-]+)?
+          (?:password|passwd|passphrase|passcode|pass|pwd|psk|pw|key|token|secret|login|credentials)
+          [.!]?
         | .*(?:goes[_ -]?here|_here|[ -]here|placeholder|redacted|changeme|xxxx|\.\.\.|…).*
         | (?:wifi|wi-?fi|wlan|mqtt|api|ap|network|net|router|auth|access|broker|device|user|sta)?
           [\s_.\-]*(?:password|passwd|passphrase|passphras|pass|pwd|psk|ssid|key|token|secret|pw)
@@ -60,6 +64,10 @@ _PLACEHOLDER: Final = re.compile(
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
+_MESSAGES: Final = frozenset(
+    {"err", "error", "errors", "msg", "message", "prompt", "label", "hint", "title", "event", "evt"}
+)
+"""Words that begin the names of texts for people, or of what happened."""
 _RANDOM: Final = re.compile(r"^[A-Za-z0-9+/=_\-.:~]{8,}$")
 _WORD: Final = re.compile(r"^[A-Za-z][a-z]*(?:[_\-. ][A-Za-z][a-z]*)*$|^[A-Z][A-Z_]*$")
 
@@ -154,6 +162,9 @@ def literal_of(name: str, value: str, line: int, *, certain: bool = False) -> Li
         return None
     is_paired_default = certain and is_default(value)
     if is_placeholder(value) and not is_paired_default:
+        return None
+    is_message = not certain and not _MESSAGES.isdisjoint(words_of(name)[:1])
+    if is_message and re.fullmatch(r"[A-Za-z]+(?:[\s_.,!\-]+[A-Za-z]*)*", value):
         return None
     if kind is SecretKind.PASSWORD:
         if value.endswith((":", ": ", "?", "=")) and " " in value:

@@ -19,6 +19,7 @@ from seawall.audit.firmware.components import (
 from seawall.audit.firmware.facts import (
     FirmwareFacts,
     FirmwareFile,
+    is_example_of_component,
     is_wanted,
     read_firmware_file,
 )
@@ -86,6 +87,8 @@ def read_firmware(root: Path, limits: Limits, stop: threading.Event) -> Firmware
     read: dict[str, FirmwareFile] = {}
     folders: dict[str, int] = {}
     for entry in walk:
+        if is_example_of_component(entry.path):
+            continue
         if entry.is_folder:
             folders[entry.path] = entry.mode
         elif entry.is_regular:
