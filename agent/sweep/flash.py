@@ -175,7 +175,7 @@ class Bare:
             return self.flash.blocks
         if op == 5:
             return BLOCK
-        if op == 6:
+        if op == 6 and not self.is_gone:
             self.flash.erase(arg)
         return 0
 
@@ -264,7 +264,7 @@ class Safe:
 
     def ioctl(self, op, arg):
         """Answer MicroPython's vfs.AbstractBlockDev.ioctl."""
-        if op == 3:
+        if op == 3 and not self.is_gone:
             self.flush()
         if op == 4:
             return (self.flash.blocks - 2) * (BLOCK // self.SECTOR)
