@@ -1,5 +1,6 @@
 """Puts an agent together from the files of its bundle, a piece after the other."""
 
+import gc
 import os
 import sys
 
@@ -28,6 +29,7 @@ def start(trial=None):
         load("joining").start(agent, config)
         agent.session = None
         if trial or config.get("updates"):
+            gc.threshold(-1)  # an update needs more memory with it than without
             for name in "canonical tuf build update".split():
                 load(name)  # as above: the table would grow in the middle of an update
             load("software").start(agent, trial)

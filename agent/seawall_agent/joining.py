@@ -3,7 +3,6 @@
 import tls
 from array import array
 
-from . import load
 from .link import Link
 
 
@@ -11,7 +10,6 @@ def start(agent, config):
     """Give an agent its link, as the configuration describes it."""
     agent.link = made = Link()
     made.agent = agent
-    load("dial").let_go(made)  # the context outlives an agent that starts again in a handshake
     made.outbox = agent.outbox
     made.topic = ("devices/%s/" % config["device_id"]).encode()
     broker = config.pop("broker")
@@ -36,5 +34,6 @@ def start(agent, config):
     made.pins = b"" if mode == "ca" else trust["pins"]
     # With pins alone an unknown issuer, another name and another date are forgiven; the verdict of
     # dial.judge never is.
+    agent.context.verify_callback = None  # it outlives an agent that starts again in a handshake
     agent.context.verify_mode = tls.CERT_OPTIONAL if mode == "pin" else tls.CERT_REQUIRED
     agent.wifi = config["wifi"]["ssid"] and config["wifi"]

@@ -5,7 +5,6 @@ SIGKILL: then somebody else has to start the device again. Nothing outside of
 MicroPython watches the process.
 """
 
-import gc
 import os
 import time
 from _thread import start_new_thread
@@ -31,9 +30,6 @@ def _wait(trial, seconds):
             return
     if not trial.fail(trial.reason):
         return
-    # A signal in the middle of a collection leaves the heap locked. So there are few until a
-    # version begins anew: only when memory has run out.
-    gc.threshold(-1)
     for signal in ["INT", "INT", "INT", "KILL"]:
         try:
             # Not from within system(), during which we ignore SIGINT.
