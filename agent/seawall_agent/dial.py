@@ -43,12 +43,12 @@ def let_go(link):
 async def dial(link):
     """Connect; return when the server has accepted us, and subscribe to our commands."""
     judged = await reach(link, link, *link.broker[:3])
-    s = link.s
-    link.pinged = None
-    link.end = link.skip = 0
-    link.out = []
-    # CONNECT (3.1): clean session; the will is retained and has QoS 1.
     try:
+        s = link.s
+        link.pinged = None
+        link.end = link.skip = 0
+        link.out = []
+        # CONNECT (3.1): clean session; the will is retained and has QoS 1.
         link.put(
             0x10,
             pack(">H4sBBH", 4, b"MQTT", 4, 0x2E, link.broker[3] // 1000)

@@ -224,3 +224,7 @@ def test_firmware_images_go_through_the_same_slots(run: Run) -> None:
         *("crashed", "boot-loop", "crashed", "boot-loop", "no-connection"),
         *("boot-loop", "no-connection"),
     ]
+
+
+def test_a_connection_that_fails_keeps_no_other_from_its_handshake(run: Run) -> None:
+    assert run("dialing.py") == "None\n"
